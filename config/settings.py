@@ -1,0 +1,197 @@
+"""Django's settings: every one that may vary is an environment variable, read here and nowhere else."""
+
+import sys
+from pathlib import Path
+
+from config.environment import (
+    read_choice,
+    read_database,
+    read_directory,
+    read_flag,
+    read_integer,
+    read_list,
+    read_networks,
+    read_secret_key,
+    read_text,
+    read_time_zone,
+)
+from config.logs import logging_settings
+
+if sys.version_info < (3, 11):  # noqa: UP036 - told in a sentence, for an older Python
+    sys.exit("Arabica needs Python 3.11 or later.")
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where it listens and what it keeps
+HOST = read_text("HOST", "127.0.0.1")
+PORT = read_integer("PORT", 8000, minimum=1, maximum=65535)
+VAR_DIR = read_directory("VAR_DIR", BASE_DIR / "var")
+DEBUG = read_flag("DEBUG")
+DATABASES = {"default": read_database("DATABASE_URL", VAR_DIR / "arabica.sqlite3")}
+EMBEDDED = not read_text("DATABASE_URL")
+SECRET_KEY = read_secret_key("SECRET_KEY", VAR_DIR / "secret_key" if EMBEDDED else None)
+SECRET_KEY_FALLBACKS = read_list("SECRET_KEY_FALLBACKS")
+
+# Who may reach it, and over what
+ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", f"127.0.0.1,localhost,{HOST}")
+HTTPS = read_flag("HTTPS")
+ALLOW_INSECURE_HTTP = read_flag("ALLOW_INSECURE_HTTP")
+TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES")
+CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
+SECURE_SSL_REDIRECT = HTTPS
+# A redirect would drop the POST's body; the connector API refuses plain HTTP by itself.
+SECURE_REDIRECT_EXEMPT = [r"^scheduler/", r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+X_FRAME_OPTIONS = "DENY"
+
+# What it runs
+PROCESS_MODULES = read_list("PROCESS_MODULES")
+WORKER_CONCURRENCY = read_integer("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
+SHUTDOWN_GRACE = read_integer("SHUTDOWN_GRACE", 30, minimum=0, maximum=3600)
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "processes",
+    "scheduler",
+    "connector",
+    "config",
+]
+
+MIDDLEWARE = [
+    "connector.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = read_time_zone("TIME_ZONE", "UTC")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING_CONFIG = None
+LOGGING = logging_settings(
+    form=read_choice("LOG_FORMAT", "text", ("text", "json")),
+    level=read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["connector.authentication.ConnectorAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "connector.exceptions.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Arabica connector API",
+    "DESCRIPTION": "Start a process and ask for its status.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
+}
+
+# Celery: messages are doorbells, the database row is the truth, so nothing here keeps a message safe.
+CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", f"embedded:///{VAR_DIR / 'broker.sqlite3'}")
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "shared"
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 4
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
+CELERY_BEAT_SCHEDULER = "scheduler.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 0.5
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+UNFOLD = {
+    "SITE_TITLE": "Arabica",
+    "SITE_HEADER": "Arabica",
+    "SITE_SYMBOL": "schedule",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}
