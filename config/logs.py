@@ -1,5 +1,6 @@
 """Logging: one line an event, as text for a terminal or as JSON for a collector."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -30,15 +31,22 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info
-                    if form == "json"
-                    else _leave_exception,
+                    structlog.processors.format_exc_info if form == "json" else _leave_exception,
                     renderer,
                 ],
                 "foreign_pre_chain": SHARED_PROCESSORS,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "arabica"}},
+        "filters": {
+            "expected": {"()": "django.utils.log.CallbackFilter", "callback": _is_unexpected}
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "arabica",
+                "filters": ["expected"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "celery": {"level": "WARNING" if level == "INFO" else level},
@@ -56,6 +64,11 @@ def configure_structlog() -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    """Leave out 503 answers: the part that is away has a line of its own, once."""
+    return getattr(record, "status_code", None) != 503
 
 
 def _leave_exception(logger: Any, name: str, event: dict[str, Any]) -> dict[str, Any]:

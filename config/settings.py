@@ -127,10 +127,14 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        # Compressing takes half a minute and saves nothing on the same machine.
+        "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        if EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
 
-LOGGING_CONFIG = None
 LOGGING = logging_settings(
     form=read_choice("LOG_FORMAT", "text", ("text", "json")),
     level=read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
@@ -159,7 +163,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
+    "PREPROCESSING_HOOKS": ["connector.documentation.list_canonical_paths"],
 }
 
 # Celery: messages are doorbells, the database row is the truth, so nothing here keeps a message safe.

@@ -1,0 +1,42 @@
+# Two commands do all the set-up: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint lock screenshots clean
+
+run: .venv/base.stamp
+	@exec $(BIN)/python manage.py serve --prepare
+
+test: .venv/dev.stamp
+	@exec sh tests/run.sh
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy .
+
+# Writes the pins from requirements/*.in; what comes out has to be installed and tested together.
+lock:
+	$(PYTHON) -m pip install --quiet uv
+	cd requirements && for name in base dev; do \
+	  uv pip compile --universal --python-version 3.11 --upgrade $$name.in -o $$name.txt; done
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Arabica needs Python 3.11 or later; name one: make run PYTHON=python3.12"; exit 1; }
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv .venv
+
+.venv/base.stamp: requirements/base.txt | .venv/bin/python
+	@echo "Installing the packages of requirements/base.txt (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -r requirements/base.txt
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/base.stamp | .venv/bin/python
+	@echo "Installing the packages of requirements/dev.txt (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -r requirements/dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv var

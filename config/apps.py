@@ -1,0 +1,15 @@
+"""The project as an app of its own: its management commands and log format."""
+
+from django.apps import AppConfig
+
+from config.logs import configure_structlog
+
+
+class ConfigConfig(AppConfig):
+    """Joins the apps together."""
+
+    name = "config"
+
+    def ready(self) -> None:
+        """Send structured events through the configured handlers."""
+        configure_structlog()

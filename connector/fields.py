@@ -1,0 +1,134 @@
+"""Fields of a start call, as the published text and its known clients send them."""
+
+import re
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+
+DIGITS = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
+FLAGS = {"y": True, "true": True, "n": False, "false": False}
+SHOWN = 40
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+
+
+def shorten(value: Any) -> str:
+    """Return a value for a message: never more than 40 characters of it."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+class TextField(serializers.Field[str, Any, str, Any]):
+    """Text, matched exactly: never trimmed, never converted."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.max_length = max_length
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError(f"{self.field_name} takes text, not {shorten(data)}.")
+        if len(data) > self.max_length:
+            raise serializers.ValidationError(
+                f"{self.field_name} takes at most {self.max_length:,} characters; it has {len(data):,}."
+            )
+        return data
+
+
+class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
+    """A JSON object."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the object as it is."""
+        if not isinstance(data, dict):
+            raise serializers.ValidationError(
+                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not {shorten(data)}.'
+            )
+        return data
+
+
+class WholeNumberField(serializers.Field[int, Any, int, Any]):
+    """A whole number in a range, as a number or as text of ASCII digits."""
+
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number."""
+        number = int(data) if isinstance(data, str) and DIGITS.match(data) else data
+        if (
+            not isinstance(number, int)
+            or isinstance(number, bool)
+            or not self.minimum <= number <= self.maximum
+        ):
+            raise serializers.ValidationError(
+                f"{self.field_name} takes a whole number from {self.minimum} to {self.maximum},"
+                f" not {shorten(data)}."
+            )
+        return number
+
+
+class FlagField(serializers.Field[bool, Any, bool, Any]):
+    """`Y` or `N` in any case, a JSON boolean, or "true" or "false"."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the flag."""
+        if isinstance(data, bool):
+            return data
+        if isinstance(data, str) and data.lower() in FLAGS:
+            return FLAGS[data.lower()]
+        raise serializers.ValidationError(f"{self.field_name} takes Y or N, not {shorten(data)}.")
+
+
+class MomentField(serializers.Field[datetime, Any, datetime, Any]):
+    """`yyyy-MM-dd HH:mm:ss`, or ISO 8601 with or without an offset; may come back naive."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        """Return the date and time, naive where no offset was given."""
+        moment = _parse_moment(data) if isinstance(data, str) else None
+        if moment is None:
+            raise serializers.ValidationError(
+                f"{self.field_name} takes a date and time such as 2026-11-16 16:56:00 or"
+                f" 2026-11-16T16:56:00+03:00, not {shorten(data)}."
+            )
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise serializers.ValidationError(
+                f"{self.field_name} takes a year from {FIRST_YEAR} to {LAST_YEAR},"
+                f" not {moment.year}."
+            )
+        return moment
+
+
+def _parse_moment(text: str) -> datetime | None:
+    if not text.isascii():
+        return None
+    try:
+        moment = parse_datetime(text)
+        # An offset at the edge of the calendar cannot be turned into UTC.
+        return moment if moment is None or moment.tzinfo is None else _checked(moment)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _checked(moment: datetime) -> datetime:
+    if moment.date() == date.min or moment.date() == date.max:
+        raise OverflowError
+    return moment
+
+
+class TimeZoneField(serializers.Field[ZoneInfo, Any, str, Any]):
+    """An IANA time zone name."""
+
+    def to_internal_value(self, data: Any) -> ZoneInfo:
+        """Return the zone."""
+        try:
+            return ZoneInfo(data)
+        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
+            raise serializers.ValidationError(
+                f"timezone takes an IANA name such as Europe/Istanbul, not {shorten(data)}."
+            ) from error

@@ -1,0 +1,117 @@
+"""API clients: the systems that may call the connector API, and their secrets."""
+
+import hmac
+import secrets
+from typing import Self
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from processes.models import Application, ProcessModel, Worker
+
+SECRET_BYTES = 32
+
+# RFC 7617: a colon ends the user name in a Basic header, control characters are not allowed.
+user_name = RegexValidator(
+    r"^[^:\x00-\x1f\x7f]+\Z", _("Use printable characters only, and no colon.")
+)
+
+
+class ApiClient(models.Model):
+    """A system that may call the connector API with a user name and a generated secret."""
+
+    name = models.CharField(_("user name"), max_length=100, unique=True, validators=[user_name])
+    description = models.TextField(_("description"), blank=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    applications = models.ManyToManyField(
+        Application,
+        verbose_name=_("applications"),
+        blank=True,
+        related_name="+",
+        help_text=_("Empty, with no process model either: all."),
+    )
+    process_models = models.ManyToManyField(
+        ProcessModel, verbose_name=_("process models"), blank=True, related_name="+"
+    )
+    workers = models.ManyToManyField(
+        Worker,
+        verbose_name=_("workers"),
+        blank=True,
+        related_name="+",
+        help_text=_("Empty: all."),
+    )
+    allowed_networks = models.JSONField(
+        _("allowed networks"), default=list, blank=True, help_text=_("Empty: any.")
+    )
+    rate_limit = models.PositiveIntegerField(
+        _("requests a minute"), null=True, blank=True, help_text=_("Empty: no limit.")
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
+        ordering = ["name"]
+        permissions = [("use_connector_api", "Can use the connector API")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a name that a user already goes by: the API could not tell them apart."""
+        if get_user_model().objects.filter(username=self.name).exists():
+            raise ValidationError({"name": _("A user of this name exists; choose another one.")})
+
+    def add_secret(self) -> str:
+        """Store the digest of a new secret and return the secret: nothing shows it again."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        self.secrets.create(digest=digest_secret(secret))
+        return secret
+
+
+def digest_secret(secret: str, key: str | None = None) -> bytes:
+    """Return the keyed digest of an API secret.
+
+    The secrets are 32 random bytes, which nobody can guess, so a fast digest is safe where a
+    password needs a slow one. `key` defaults to SECRET_KEY.
+    """
+    return salted_hmac("arabica.api-secret", secret, secret=key, algorithm="sha256").digest()
+
+
+class ApiSecretQuerySet(models.QuerySet["ApiSecret"]):
+    """Secrets by whether they still open the door."""
+
+    def live(self) -> Self:
+        """Return the secrets that have not expired, by the database's clock."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+
+
+class ApiSecret(models.Model):
+    """A secret of an API client, as a digest; two may be live at once, for rotation."""
+
+    client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="secrets")
+    digest = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+
+    objects = ApiSecretQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API secret")
+        verbose_name_plural = _("API secrets")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.created_at:%Y-%m-%d}"
+
+    def matches(self, digest: bytes) -> bool:
+        """Tell in constant time whether `digest` is this secret's."""
+        return hmac.compare_digest(bytes(self.digest), digest)

@@ -1,0 +1,23 @@
+"""Addresses of the connector API, in the spellings that clients of the published text use."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from connector.views import ProcessViewSet
+
+start = ProcessViewSet.as_view({"post": "start"})
+status = ProcessViewSet.as_view({"get": "status"})
+
+# The published text writes the path in two ways, and a redirect would drop the POST's body: so
+# every spelling is an address of its own.
+ANY_CASE = r"^scheduler/(?i:connector-api)/process/"
+
+app_name = "connector"
+urlpatterns = [
+    path("scheduler/connector-api/process/start", start, name="start"),
+    path("scheduler/connector-api/process/status/<str:robusta_spid>", status, name="status"),
+    re_path(ANY_CASE + r"start/?$", start),
+    re_path(ANY_CASE + r"status/(?P<robusta_spid>[^/]+)/?$", status),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="connector:schema"), name="docs"),
+]

@@ -1,0 +1,81 @@
+"""The connector API: start a process, ask for its status."""
+
+from typing import Any, ClassVar
+
+from rest_framework.decorators import action
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from connector import documentation
+from connector.body import read_body
+from connector.exceptions import InvalidRequest
+from connector.identities import Identity
+from connector.parsing import parse_object
+from connector.serializers import StartSerializer
+from connector.starting import Start, check_start
+from connector.status import read_status
+
+SAVED = "Process saved"
+
+
+class ProcessViewSet(ViewSet):
+    """Starts and status calls; both answer JSON with a readable `message`, whatever happens."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    # The body is read by the view, after the credentials are checked, with limits of its own.
+    parser_classes: ClassVar[list[type[BaseParser]]] = []
+
+    @documentation.start
+    @action(detail=False, methods=["post"])
+    def start(self, request: Request) -> Response:
+        """Start a process now, or once at `startDate`."""
+        dry_run = _wants_dry_run(request)
+        start = _read_start(request)
+        if dry_run:
+            return Response(_describe(start))
+        run = start.queue(_identity(request))
+        answer: dict[str, Any] = {"robustaSpid": str(run.pk), "message": SAVED}
+        if start.warnings:
+            answer["warnings"] = start.warnings
+        return Response(answer)
+
+    @documentation.status
+    @action(detail=False, methods=["get"])
+    def status(self, request: Request, robusta_spid: str) -> Response:
+        """Tell where a transaction stands; its outputs once it has SUCCEEDED."""
+        return Response(read_status(robusta_spid, _identity(request)))
+
+
+def _identity(request: Request) -> Identity:
+    identity: Identity = request.user  # type: ignore[assignment]
+    return identity
+
+
+def _read_start(request: Request) -> Start:
+    body = parse_object(read_body(request._request))
+    serializer = StartSerializer(data=body.fields)
+    serializer.is_valid(raise_exception=True)
+    fields = serializer.validated_data
+    return check_start(
+        fields | {"warnings": body.warnings + fields["warnings"]}, _identity(request)
+    )
+
+
+def _wants_dry_run(request: Request) -> bool:
+    text = request.query_params.get("dryRun", "false")
+    if text not in {"true", "false"}:
+        raise InvalidRequest.on("dryRun", "dryRun takes true or false.")
+    return text == "true"
+
+
+def _describe(start: Start) -> dict[str, Any]:
+    return {
+        "message": "Nothing was started: this was a dry run.",
+        "plan": start.describe(),
+        "fireTimes": [moment.isoformat() for moment in start.fire_times()],
+        "worker": start.worker.pk if start.worker else None,
+        "values": start.values,
+        "warnings": start.warnings,
+    }

@@ -1,0 +1,65 @@
+"""Process models and workers as a start call needs them, kept in memory for a few seconds."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from processes.models import ProcessModel, Worker
+
+KEPT_SECONDS = 5.0
+MAX_KEPT = 10_000
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class RecentlyFound(Generic[K, V]):
+    """What `find` returned in the last five seconds; what was not found is asked for again.
+
+    A change in the database is in force for every process within that time. The values are
+    shared between threads: read them, never change them.
+    """
+
+    def __init__(self, find: Callable[[K], V | None]) -> None:
+        self._find = find
+        self._kept: dict[K, tuple[float, V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        """Return the value for `key`, or None if there is none."""
+        kept = self._kept.get(key)
+        now = time.monotonic()
+        if kept and now < kept[0]:
+            return kept[1]
+        value = self._find(key)
+        with self._lock:
+            if value is None:
+                self._kept.pop(key, None)
+            else:
+                if len(self._kept) >= MAX_KEPT:
+                    self._kept.clear()
+                self._kept[key] = (now + KEPT_SECONDS, value)
+        return value
+
+    def clear(self) -> None:
+        """Forget everything, so that the next question goes to the database."""
+        with self._lock:
+            self._kept.clear()
+
+
+def _read_process_model(name: str) -> ProcessModel | None:
+    return (
+        ProcessModel.objects.filter(name=name)
+        .select_related("default_worker")
+        .prefetch_related("parameters", "outputs")
+        .first()
+    )
+
+
+def _read_worker(worker_id: int) -> Worker | None:
+    return Worker.objects.filter(pk=worker_id).first()
+
+
+process_models: RecentlyFound[str, ProcessModel] = RecentlyFound(_read_process_model)
+workers: RecentlyFound[int, Worker] = RecentlyFound(_read_worker)

@@ -1,0 +1,1 @@
+"""How each kind of process model is carried out; nothing in here sees the database."""

@@ -1,0 +1,37 @@
+"""What every kind of executor is given, and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+
+class ProcessFailed(Exception):
+    """The process says in its own words why it failed; its text is shown to people as it is."""
+
+
+class Report(Protocol):
+    """Where an executor sends what happens during a run; it must not print to standard output."""
+
+    def log(self, text: str, stream: str = "log") -> None:
+        """Keep `text` under `stream`: log, stdout, stderr or traceback."""
+
+    def progress(self, done: float, total: float | None) -> None:
+        """Say how far the run is; `total` is None while nobody knows it."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt of a run: `values` in their stored form, `configuration` of the process model."""
+
+    run_id: UUID
+    attempt: int
+    values: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+
+
+class Executor(Protocol):
+    """Carries out one kind of process model."""
+
+    def execute(self, work: Work, report: Report) -> dict[str, Any]:
+        """Return the outputs in their stored form. Raise ProcessFailed with the reason."""

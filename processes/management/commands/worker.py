@@ -1,0 +1,48 @@
+"""`manage.py worker`: one node of a worker."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from processes.celery_node import run_node
+from processes.lifetime import die_with_supervisor
+from processes.models import Worker
+from processes.nodes import Node
+from processes.registration import load_processes
+from processes.registry import UnusableModule
+
+
+class Command(BaseCommand):
+    """Execute runs for a worker, on this host, until told to stop."""
+
+    help = "Starts a node of a worker: it executes the worker's runs and those for any worker."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the worker's id and how many runs at a time."""
+        parser.add_argument("--id", type=int, required=True, help="id of the worker")
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=settings.WORKER_CONCURRENCY,
+            help="runs executed at a time (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until SIGTERM."""
+        die_with_supervisor()
+        worker = Worker.objects.filter(pk=options["id"]).first()
+        if worker is None:
+            known = ", ".join(str(worker) for worker in Worker.objects.all()) or "none yet"
+            raise CommandError(f"There is no worker {options['id']}; there are: {known}.")
+        if options["concurrency"] < 1:
+            raise CommandError("--concurrency takes a whole number from 1.")
+        self._load_processes()
+        raise SystemExit(run_node(Node(worker.pk, options["concurrency"])))
+
+    def _load_processes(self) -> None:
+        try:
+            load_processes()
+        except UnusableModule as error:
+            raise CommandError(str(error)) from error

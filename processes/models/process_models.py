@@ -1,0 +1,209 @@
+"""What can be run: process models with their parameters and outputs, grouped in applications."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from processes.models.workers import Worker
+from processes.value_types import ValueType, WrongType, convert
+
+MAX_RETRY_COUNT = 99
+MAX_RETRY_DELAY = timedelta(days=1)
+VALUE_TYPES = [
+    (ValueType.TEXT.value, _("text")),
+    (ValueType.INTEGER.value, _("integer")),
+    (ValueType.NUMBER.value, _("number")),
+    (ValueType.BOOLEAN.value, _("boolean")),
+    (ValueType.DATE.value, _("date")),
+    (ValueType.DATE_TIME.value, _("date-time")),
+    (ValueType.CHOICE.value, _("choice")),
+    (ValueType.JSON.value, _("JSON")),
+]
+
+printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
+
+
+class Application(models.Model):
+    """A named group of process models that staff and API clients can be limited to."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True, validators=[printable])
+    description = models.TextField(_("description"), blank=True)
+
+    class Meta:
+        verbose_name = _("application")
+        verbose_name_plural = _("applications")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProcessModel(models.Model):
+    """What can be run: an executor, its configuration, and the parameters it takes."""
+
+    class Executor(models.TextChoices):
+        """The kinds of process model this installation can carry out."""
+
+        PYTHON = "python", _("Python function")
+
+    class OnWorkerLost(models.TextChoices):
+        """What becomes of a run whose worker died."""
+
+        FAIL = "fail", _("fail")
+        RETRY = "retry", _("retry")
+
+    name = models.CharField(
+        _("name"),
+        max_length=200,
+        unique=True,
+        validators=[printable],
+        help_text=_("API clients start the process by this name."),
+    )
+    application = models.ForeignKey(
+        Application,
+        verbose_name=_("application"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="process_models",
+    )
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    executor = models.CharField(_("executor"), max_length=20, choices=Executor.choices)
+    configuration = models.JSONField(_("configuration"), default=dict, blank=True)
+    enabled = models.BooleanField(
+        _("enabled"),
+        default=True,
+        help_text=_("A disabled process model cannot be started; runs already queued wait."),
+    )
+    time_limit = models.DurationField(_("time limit"), null=True, blank=True)
+    kill_grace = models.DurationField(_("grace before kill"), default=timedelta(seconds=10))
+    max_parallel_runs = models.PositiveIntegerField(
+        _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    default_worker = models.ForeignKey(
+        Worker,
+        verbose_name=_("default worker"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Used when a start names no worker. Empty: any worker."),
+    )
+    default_retry_count = models.PositiveSmallIntegerField(
+        _("default retry count"),
+        default=0,
+        validators=[MaxValueValidator(MAX_RETRY_COUNT)],
+        help_text=_("Additional runs after an error, when a start names no number."),
+    )
+    default_retry_delay = models.DurationField(
+        _("default retry delay"),
+        default=timedelta,
+        validators=[MinValueValidator(timedelta(0)), MaxValueValidator(MAX_RETRY_DELAY)],
+    )
+    on_worker_lost = models.CharField(
+        _("when the worker is lost"),
+        max_length=10,
+        choices=OnWorkerLost.choices,
+        default=OnWorkerLost.FAIL,
+    )
+    max_output_bytes = models.PositiveIntegerField(
+        _("maximum size of the outputs in bytes"), default=1024 * 1024
+    )
+    accepts_undeclared_values = models.BooleanField(
+        _("accepts undeclared values"),
+        default=False,
+        help_text=_("A process model that declares no parameter takes any value."),
+    )
+
+    class Meta:
+        verbose_name = _("process model")
+        verbose_name_plural = _("process models")
+        ordering = ["name"]
+        constraints = [
+            # Protects the API's promise that retryCount is 0-99, whoever writes the row.
+            models.CheckConstraint(
+                condition=Q(default_retry_count__lte=MAX_RETRY_COUNT),
+                name="process_model_retry_count",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def takes_any_value(self) -> bool:
+        """Tell whether values without a declared parameter are accepted."""
+        return self.accepts_undeclared_values or not self.parameters.all()
+
+
+class Parameter(models.Model):
+    """A value that a process model takes."""
+
+    process_model = models.ForeignKey(
+        ProcessModel, on_delete=models.CASCADE, related_name="parameters"
+    )
+    name = models.CharField(_("name"), max_length=200, validators=[printable])
+    value_type = models.CharField(
+        _("type"), max_length=20, choices=VALUE_TYPES, default=ValueType.TEXT
+    )
+    required = models.BooleanField(_("required"), default=True)
+    default = models.JSONField(_("default"), null=True, blank=True)
+    choices = models.JSONField(_("choices"), default=list, blank=True)
+    help_text = models.TextField(_("help text"), blank=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("parameter")
+        verbose_name_plural = _("parameters")
+        ordering = ["position", "id"]
+        constraints = [
+            # Protects callers from a value whose meaning would depend on the order of rows.
+            models.UniqueConstraint(fields=["process_model", "name"], name="parameter_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a default that the parameter itself would refuse."""
+        if self.default is None:
+            return
+        try:
+            self.default = self.convert(self.default)
+        except WrongType as error:
+            raise ValidationError({"default": str(error)}) from error
+
+    def convert(self, value: Any) -> Any:
+        """Return `value` in the form it is stored in. Raise WrongType if it is of another type."""
+        return convert(ValueType(self.value_type), value, choices=self.choices)
+
+
+class Output(models.Model):
+    """A value that a process model gives back, answered as `__out_<name>`."""
+
+    process_model = models.ForeignKey(
+        ProcessModel, on_delete=models.CASCADE, related_name="outputs"
+    )
+    name = models.CharField(_("name"), max_length=200, validators=[printable])
+    value_type = models.CharField(
+        _("type"), max_length=20, choices=VALUE_TYPES, default=ValueType.TEXT
+    )
+    help_text = models.TextField(_("help text"), blank=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("output")
+        verbose_name_plural = _("outputs")
+        ordering = ["position", "id"]
+        constraints = [
+            # Two outputs of one name would be one key of the answer.
+            models.UniqueConstraint(fields=["process_model", "name"], name="output_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

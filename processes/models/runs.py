@@ -1,0 +1,259 @@
+"""Every execution: runs, their attempts and their logs."""
+
+import uuid
+from datetime import timedelta
+from typing import Self
+
+import uuid_utils.compat
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from processes.models.process_models import MAX_RETRY_COUNT, ProcessModel
+from processes.models.workers import Worker, WorkerNode
+
+MIN_PRIORITY, DEFAULT_PRIORITY, MAX_PRIORITY = 1, 50, 99
+
+
+def new_run_id() -> uuid.UUID:
+    """Return a time-ordered UUID, so that new rows meet at the end of every index."""
+    return uuid_utils.compat.uuid7()
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Runs by where they stand; every comparison uses the database's clock."""
+
+    def waiting(self) -> Self:
+        """Return the runs that nobody executes yet."""
+        return self.filter(status=Run.Status.WAITING)
+
+    def ready(self) -> Self:
+        """Return the waiting runs whose time has come."""
+        return self.waiting().filter(ready_at__lte=Now())
+
+    def running(self) -> Self:
+        """Return the runs that a node holds a lease on."""
+        return self.filter(status=Run.Status.RUNNING)
+
+    def claimable_by(self, worker_id: int) -> Self:
+        """Return the runs that a node of `worker_id` may take, best first."""
+        return (
+            self.ready()
+            .filter(Q(worker=None) | Q(worker=worker_id), process_model__enabled=True)
+            .order_by("-priority", "ready_at", "id")
+        )
+
+    def owned_by(self, owner: str) -> Self:
+        """Return the runs that the identity `owner` (`client:<id>`, `user:<id>`) may read."""
+        return self.filter(owner=owner)
+
+
+class Run(models.Model):
+    """One execution of a process model. The row is the truth; messages only say *look*."""
+
+    class Status(models.TextChoices):
+        """Where a run stands; the values are those of the connector API."""
+
+        WAITING = "WAITING", _("waiting")
+        RUNNING = "RUNNING", _("running")
+        SUCCEEDED = "SUCCEEDED", _("succeeded")
+        FAILED = "FAILED", _("failed")
+        CANCELLED = "CANCELLED", _("cancelled")
+
+    class Reason(models.TextChoices):
+        """Why a run stands where it stands, as a stable code beside the message."""
+
+        PROCESS_FAILED = "process_failed", _("the process failed")
+        RETRY_PENDING = "retry_pending", _("a retry is pending")
+
+    id = models.UUIDField(_("robustaSpid"), primary_key=True, default=new_run_id, editable=False)
+    process_model = models.ForeignKey(
+        ProcessModel,
+        verbose_name=_("process model"),
+        on_delete=models.PROTECT,
+        related_name="runs",
+        db_index=False,
+    )
+    values = models.JSONField(_("values"), default=dict)
+    outputs = models.JSONField(_("outputs"), null=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.WAITING
+    )
+    message = models.TextField(_("message"), blank=True)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    progress_done = models.FloatField(_("progress"), null=True)
+    progress_total = models.FloatField(_("progress total"), null=True)
+
+    attempt = models.PositiveSmallIntegerField(
+        _("attempt"), default=0, help_text=_("How many attempts have begun.")
+    )
+    retry_count = models.PositiveSmallIntegerField(
+        _("retry count"), default=0, validators=[MaxValueValidator(MAX_RETRY_COUNT)]
+    )
+    retry_delay = models.DurationField(_("retry delay"), default=timedelta)
+    worker = models.ForeignKey(
+        Worker,
+        verbose_name=_("worker"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="runs",
+        db_index=False,
+    )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"),
+        default=DEFAULT_PRIORITY,
+        validators=[MinValueValidator(MIN_PRIORITY), MaxValueValidator(MAX_PRIORITY)],
+    )
+
+    owner = models.CharField(_("owner"), max_length=100, blank=True)
+    requested_by = models.CharField(_("requested by"), max_length=200, blank=True)
+    schedule_id = models.UUIDField(_("schedule"), null=True)
+
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    ready_at = models.DateTimeField(_("ready at"), db_default=Now())
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)
+
+    node = models.ForeignKey(
+        WorkerNode,
+        verbose_name=_("node"),
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="runs",
+        db_index=False,
+    )
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-id"]
+        constraints = [
+            # Protects readers of the status: the five words are all there are.
+            models.CheckConstraint(
+                condition=Q(status__in=["WAITING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]),
+                name="run_status_known",
+            ),
+            # Protects the fencing: a run is being executed exactly while a lease is held.
+            models.CheckConstraint(
+                condition=Q(
+                    status="RUNNING", lease_token__isnull=False, lease_expires_at__isnull=False
+                )
+                | (~Q(status="RUNNING") & Q(lease_token=None, lease_expires_at=None)),
+                name="run_lease_while_running",
+            ),
+            # Protects the claim's order from a priority that outranks every other for ever.
+            models.CheckConstraint(
+                condition=Q(priority__gte=MIN_PRIORITY, priority__lte=MAX_PRIORITY),
+                name="run_priority_in_range",
+            ),
+            # Protects the attempts from running away.
+            models.CheckConstraint(
+                condition=Q(retry_count__lte=MAX_RETRY_COUNT), name="run_retry_count_in_range"
+            ),
+            # Protects the status answer: only a finished run has an end, and it always has one.
+            models.CheckConstraint(
+                condition=Q(status__in=["WAITING", "RUNNING"], finished_at=None)
+                | Q(status__in=["SUCCEEDED", "FAILED", "CANCELLED"], finished_at__isnull=False),
+                name="run_finished_at_when_finished",
+            ),
+        ]
+        indexes = [
+            # Serves the claim: the best run a worker may take.
+            models.Index(
+                F("priority").desc(),
+                "ready_at",
+                "id",
+                condition=Q(status="WAITING"),
+                name="run_claim",
+            ),
+            # Serves the heartbeat (extend the leases of a node) and the counting of busy slots.
+            models.Index(fields=["node"], condition=Q(status="RUNNING"), name="run_leases_of_node"),
+            # Serves the search for leases that ran out.
+            models.Index(
+                fields=["lease_expires_at"], condition=Q(status="RUNNING"), name="run_lease_expiry"
+            ),
+            # Serves the runs of one process model, newest first.
+            models.Index(fields=["process_model", "-id"], name="run_of_process_model"),
+            # Serves the runs of one schedule, newest first.
+            models.Index(
+                fields=["schedule_id", "-id"],
+                condition=Q(schedule_id__isnull=False),
+                name="run_of_schedule",
+            ),
+            # Serves the runs meant for one worker, newest first.
+            models.Index(
+                fields=["worker", "-id"], condition=Q(worker__isnull=False), name="run_of_worker"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether the run has reached a status that never changes again."""
+        return self.status not in {self.Status.WAITING, self.Status.RUNNING}
+
+
+class RunAttempt(models.Model):
+    """One try at a run, with how it ended."""
+
+    class Outcome(models.TextChoices):
+        """How an attempt ended; empty while it lasts."""
+
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    number = models.PositiveSmallIntegerField(_("number"))
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome.choices, blank=True)
+    exit_code = models.IntegerField(_("exit code"), null=True)
+    signal = models.CharField(_("signal"), max_length=20, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    node_name = models.CharField(_("node"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["number"]
+        constraints = [
+            # Makes a second start of one attempt impossible, and serves the attempts of a run.
+            models.UniqueConstraint(fields=["run", "number"], name="run_attempt_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} #{self.number}"
+
+
+class RunLog(models.Model):
+    """A chunk of what a run printed or logged."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="logs", db_index=False)
+    attempt = models.PositiveSmallIntegerField(_("attempt"))
+    sequence = models.PositiveIntegerField(_("sequence"))
+    stream = models.CharField(_("stream"), max_length=20)
+    text = models.TextField(_("text"))
+    logged_at = models.DateTimeField(_("logged at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("log chunk")
+        verbose_name_plural = _("log")
+        ordering = ["attempt", "sequence"]
+        constraints = [
+            # Makes a chunk written twice visible, and serves the log of a run in order.
+            models.UniqueConstraint(
+                fields=["run", "attempt", "sequence"], name="run_log_sequence_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

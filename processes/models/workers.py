@@ -1,0 +1,78 @@
+"""Who executes: workers, and the operating-system processes that serve them."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+OFFLINE_AFTER = timedelta(seconds=30)
+SHARED_QUEUE = "shared"
+
+
+class Worker(models.Model):
+    """Who executes runs; API clients name it by its id. Every worker also serves the shared queue."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("A disabled worker takes no runs.")
+    )
+    paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
+    pause_reason = models.CharField(_("pause reason"), max_length=200, blank=True)
+    max_parallel_runs = models.PositiveIntegerField(
+        _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.pk} · {self.name}"
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue that only this worker's nodes listen to."""
+        return queue_of(self.pk)
+
+
+def queue_of(worker_id: int | None) -> str:
+    """Return the Celery queue of a worker, or the one that any worker serves."""
+    return SHARED_QUEUE if worker_id is None else f"worker-{worker_id}"
+
+
+class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
+    """Nodes by what their heartbeat says."""
+
+    def online(self) -> Self:
+        """Return the nodes whose last heartbeat is recent, by the database's clock."""
+        return self.filter(stopped_at=None, last_seen_at__gt=Now() - OFFLINE_AFTER)
+
+
+class WorkerNode(models.Model):
+    """A live operating-system process that executes runs for a worker."""
+
+    boot_id = models.UUIDField(primary_key=True)
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="nodes")
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField(_("process id"))
+    concurrency = models.PositiveIntegerField(_("concurrency"))
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    last_seen_at = models.DateTimeField(_("last seen at"), db_default=Now())
+    last_message_at = models.DateTimeField(
+        _("last message at"), null=True, help_text=_("When the broker last delivered to it.")
+    )
+    stopped_at = models.DateTimeField(_("stopped at"), null=True)
+
+    objects = WorkerNodeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("worker node")
+        verbose_name_plural = _("worker nodes")
+        ordering = ["-last_seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

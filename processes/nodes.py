@@ -1,0 +1,165 @@
+"""The node that this operating-system process is: registered, kept alive by a heartbeat, stopped.
+
+The heartbeat runs in a thread of Celery's parent process, never in a pool child that executes
+user code, so a process that blocks its child does not look dead.
+"""
+
+import multiprocessing
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.sharedctypes import Synchronized
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection
+from django.db.models.functions import Now
+
+from processes.models import WorkerNode
+
+logger = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+KEEP_STOPPED = timedelta(days=1)
+
+
+def _new_flag() -> "Synchronized[int]":
+    return multiprocessing.Value("b", 0)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One worker process; its pool children inherit this over the fork."""
+
+    worker_id: int
+    concurrency: int
+    boot_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+    # In memory shared with the pool children: the parent sets it, they read it between two runs.
+    stopping: "Synchronized[int]" = field(default_factory=_new_flag, repr=False)
+
+    @property
+    def name(self) -> str:
+        """How people read it: worker, host and process id."""
+        return f"worker-{self.worker_id}@{self.host}:{self.pid}"
+
+    def is_stopping(self) -> bool:
+        """Tell whether the node is to take no more runs."""
+        return bool(self.stopping.value)
+
+    def stop_claiming(self) -> None:
+        """Let every pool child finish what it does and take nothing more."""
+        self.stopping.value = 1
+
+
+_current: Node | None = None
+
+
+def become(node: Node) -> None:
+    """Make `node` the node of this process and of the children it will fork."""
+    global _current
+    _current = node
+
+
+def current() -> Node:
+    """Return the node that this process is. Raise RuntimeError outside a worker."""
+    if _current is None:
+        raise RuntimeError("This process is not a worker node; start `manage.py worker --id N`.")
+    return _current
+
+
+def register_node(node: Node) -> None:
+    """Store the node as online and forget its worker's nodes that went a day ago."""
+    WorkerNode.objects.filter(
+        worker_id=node.worker_id, last_seen_at__lt=Now() - KEEP_STOPPED
+    ).delete()
+    WorkerNode.objects.create(
+        boot_id=node.boot_id,
+        worker_id=node.worker_id,
+        host=node.host,
+        pid=node.pid,
+        concurrency=node.concurrency,
+    )
+
+
+def mark_node_stopped(node: Node) -> None:
+    """Store that the node has ended in good order: it is offline at once."""
+    WorkerNode.objects.filter(pk=node.boot_id).update(stopped_at=Now())
+
+
+class Heartbeat:
+    """Tell the database every five seconds that the node lives, and `extend` its leases.
+
+    The connection is closed after every beat and forks wait for the end of one, since a
+    connection that a forked child inherits would be shared by two processes.
+    """
+
+    def __init__(self, node: Node, extend: Callable[[Node], None]) -> None:
+        self._node = node
+        self._extend = extend
+        self._woken = threading.Event()
+        self._ended = threading.Event()
+        self._message_heard = False
+        self._beating = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin beating."""
+        os.register_at_fork(
+            before=self._beating.acquire,
+            after_in_parent=self._beating.release,
+            after_in_child=self._beating.release,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; returns when the last beat is over."""
+        self._ended.set()
+        self._woken.set()
+        self._thread.join(timeout=HEARTBEAT_SECONDS)
+
+    def hear_message(self) -> None:
+        """Note that the broker delivered something: proof that messages reach this node."""
+        first = not self._message_heard
+        self._message_heard = True
+        if first:
+            self._woken.set()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            with self._beating:
+                self._beat()
+            self._woken.wait(HEARTBEAT_SECONDS)
+            self._woken.clear()
+
+    def _beat(self) -> None:
+        heard, self._message_heard = self._message_heard, False
+        changes: dict[str, Any] = {"last_seen_at": Now()}
+        if heard:
+            changes["last_message_at"] = Now()
+        try:
+            if not WorkerNode.objects.filter(pk=self._node.boot_id).update(**changes):
+                register_node(self._node)
+            self._extend(self._node)
+        except DatabaseError as error:
+            logger.warning("heartbeat failed", node=self._node.name, error=str(error))
+        finally:
+            connection.close()
+
+
+@contextmanager
+def beating(node: Node, extend: Callable[[Node], None]) -> Iterator[Heartbeat]:
+    """Keep the node online for as long as the block lasts."""
+    heartbeat = Heartbeat(node, extend)
+    heartbeat.start()
+    try:
+        yield heartbeat
+    finally:
+        heartbeat.stop()
+        mark_node_stopped(node)

@@ -1,0 +1,189 @@
+"""Runs are queued here, and workers told to look: the only module that sends Celery messages.
+
+The row is the truth and the message a doorbell. A bell that could not be rung is rung by the
+reconciler in the beat, so publishing never fails or delays whoever starts a run.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Now
+from kombu.pools import producers
+
+from processes.models import ProcessModel, Run, Worker, WorkerNode
+from processes.models.runs import DEFAULT_PRIORITY
+from processes.models.workers import queue_of
+from processes.tasks import look
+
+logger = structlog.get_logger(__name__)
+
+PUBLISH_TIMEOUT = 0.2
+SILENT_AFTER_FAILURE = 2.0
+JUST_READY = timedelta(seconds=2)
+
+
+def queue_run(
+    process_model: ProcessModel,
+    values: Mapping[str, Any],
+    *,
+    worker: Worker | None = None,
+    ready_at: datetime | None = None,
+    retry_count: int | None = None,
+    retry_delay: timedelta | None = None,
+    priority: int = DEFAULT_PRIORITY,
+    owner: str = "",
+    requested_by: str = "",
+) -> Run:
+    """Store a WAITING run and ring for it after COMMIT.
+
+    `values` must have been checked. What is None comes from the process model; `ready_at` None
+    means now. The run is stored when this returns, whether or not the broker was reached.
+    """
+    run = Run(
+        process_model=process_model,
+        values=dict(values),
+        worker=worker or process_model.default_worker,
+        retry_count=process_model.default_retry_count if retry_count is None else retry_count,
+        retry_delay=process_model.default_retry_delay if retry_delay is None else retry_delay,
+        priority=priority,
+        owner=owner,
+        requested_by=requested_by,
+        **({"ready_at": ready_at} if ready_at else {}),
+    )
+    run.save(force_insert=True)
+    if ready_at is None:
+        transaction.on_commit(lambda: _ring_for(run.worker_id, run.pk))
+    return run
+
+
+def _ring_for(worker_id: int | None, run_id: UUID) -> None:
+    ring(queue_of(worker_id), hint=run_id)
+
+
+class Doorbell:
+    """Remember, for this process, whether the broker answered lately."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether the last publish failed or was slow less than two seconds ago."""
+        return time.monotonic() < self._silent_until
+
+    def be_silent(self) -> None:
+        """Try no publish for two seconds."""
+        with self._lock:
+            self._silent_until = time.monotonic() + SILENT_AFTER_FAILURE
+
+
+doorbell = Doorbell()
+
+
+def ring(queue: str, *, hint: UUID | None = None, times: int = 1) -> bool:
+    """Tell the nodes of `queue` to look for runs; `times` wakes so many slots.
+
+    Return whether the broker took the messages. Never raises, and blocks for a fraction of a
+    second at most: after a failed or slow publish this process stays silent for two seconds.
+    """
+    if doorbell.is_silent:
+        return False
+    began = time.monotonic()
+    try:
+        with producers[_publishing_connection()].acquire(
+            block=True, timeout=PUBLISH_TIMEOUT
+        ) as producer:
+            for _ in range(times):
+                look.apply_async(
+                    args=[str(hint) if hint else None],
+                    queue=queue,
+                    producer=producer,
+                    retry=False,
+                )
+    except Exception as error:  # whatever the broker's client raises, the run is stored already
+        doorbell.be_silent()
+        logger.warning("broker unreachable; the beat rings instead", queue=queue, error=str(error))
+        return False
+    if time.monotonic() - began > PUBLISH_TIMEOUT * times:
+        doorbell.be_silent()
+    return True
+
+
+@cache
+def _publishing_connection() -> Any:
+    """Return this process's connection for publishing, with time-outs that suit a web request."""
+    return current_app.connection_for_write(
+        settings.CELERY_BROKER_URL,
+        connect_timeout=PUBLISH_TIMEOUT,
+        transport_options=_transport_options(settings.CELERY_BROKER_URL.partition(":")[0]),
+    )
+
+
+def _transport_options(scheme: str) -> dict[str, Any]:
+    if scheme.startswith("redis"):
+        return {"socket_timeout": PUBLISH_TIMEOUT, "socket_connect_timeout": PUBLISH_TIMEOUT}
+    if scheme in {"amqp", "amqps", "pyamqp"}:
+        return {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+    return {}
+
+
+def ring_for_ready_runs(*, just_ready: bool) -> int:
+    """Ring again for ready runs that nobody has claimed; return how often.
+
+    With `just_ready` only for postponed runs whose time has come in the last two seconds (every
+    tick), otherwise for all (lost messages). Never more often than slots are free, so a backlog
+    makes no flood.
+    """
+    waiting = _count_ready_runs(just_ready=just_ready)
+    if not waiting:
+        return 0
+    free = _count_free_slots()
+    rings = 0
+    for worker_id, count in waiting.items():
+        slots = free.total() if worker_id is None else free[worker_id]
+        times = min(count, slots)
+        if times and ring(queue_of(worker_id), times=times):
+            rings += times
+    return rings
+
+
+def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
+    runs = Run.objects.ready().filter(process_model__enabled=True)
+    if just_ready:
+        runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
+    counts = runs.order_by().values("worker").annotate(count=Count("pk"))
+    return {row["worker"]: row["count"] for row in counts}
+
+
+def _count_free_slots() -> Counter[int]:
+    """Return the free slots of the online nodes by worker id."""
+    busy = (
+        Run.objects.running()
+        .filter(node=OuterRef("pk"))
+        .order_by()
+        .values("node")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    nodes = (
+        WorkerNode.objects.online()
+        .filter(worker__enabled=True, worker__paused_at=None)
+        .annotate(free=F("concurrency") - Coalesce(Subquery(busy), 0))
+        .values_list("worker", "free")
+    )
+    free: Counter[int] = Counter()
+    for worker_id, slots in nodes:
+        free[worker_id] += max(slots, 0)
+    return free

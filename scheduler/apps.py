@@ -1,0 +1,11 @@
+"""The app of plans: when processes run."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SchedulerConfig(AppConfig):
+    """Schedules, their fires, and the beat that claims them."""
+
+    name = "scheduler"
+    verbose_name = _("Scheduler")

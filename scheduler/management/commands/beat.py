@@ -1,0 +1,19 @@
+"""`manage.py beat`: one of any number of beats."""
+
+from typing import Any
+
+from celery import current_app
+from django.core.management.base import BaseCommand
+
+from processes.lifetime import die_with_supervisor
+
+
+class Command(BaseCommand):
+    """Watch the clock until told to stop."""
+
+    help = "Starts a beat: it rings for ready runs and sends housekeeping tasks."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Tick until SIGTERM."""
+        die_with_supervisor()
+        current_app.Beat(quiet=True, loglevel="INFO").run()

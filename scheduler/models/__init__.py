@@ -1,0 +1,7 @@
+"""Plans, what became of each fire time, and the beats that claim them."""
+
+from scheduler.models.beats import Beat
+from scheduler.models.fires import Fire
+from scheduler.models.schedules import Schedule
+
+__all__ = ["Beat", "Fire", "Schedule"]
