@@ -136,8 +136,12 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
     message = serializers.CharField(help_text="One sentence a person can act on.")
     code = serializers.CharField(help_text="A stable code for programs.")
-    errors = serializers.DictField(
-        child=serializers.ListField(child=serializers.CharField()),
-        required=False,
-        help_text="Texts by field, where a field is at fault.",
-    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add `errors`, whose name every serializer uses itself."""
+        errors = serializers.DictField(
+            child=serializers.ListField(child=serializers.CharField()),
+            required=False,
+            help_text="Texts by field, where a field is at fault.",
+        )
+        return super().get_fields() | {"errors": errors}

@@ -1,9 +1,8 @@
 """The connector API: start a process, ask for its status."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework.decorators import action
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -23,9 +22,9 @@ SAVED = "Process saved"
 class ProcessViewSet(ViewSet):
     """Starts and status calls; both answer JSON with a readable `message`, whatever happens."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    http_method_names = ["get", "head", "post"]
     # The body is read by the view, after the credentials are checked, with limits of its own.
-    parser_classes: ClassVar[list[type[BaseParser]]] = []
+    parser_classes = []
 
     @documentation.start
     @action(detail=False, methods=["post"])

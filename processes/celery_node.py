@@ -15,7 +15,7 @@ from processes.models.workers import SHARED_QUEUE, queue_of
 _heartbeat: nodes.Heartbeat | None = None
 
 
-@control_command(name="arabica_listen")  # type: ignore[untyped-decorator]
+@control_command(name="arabica_listen")
 def listen(state: Any) -> None:
     """Note that a broadcast of the beat has come through the broker."""
     if _heartbeat:

@@ -107,7 +107,7 @@ def ring(queue: str, *, hint: UUID | None = None, times: int = 1) -> bool:
         ) as producer:
             for _ in range(times):
                 look.apply_async(
-                    args=[str(hint) if hint else None],
+                    args=(str(hint) if hint else None,),
                     queue=queue,
                     producer=producer,
                     retry=False,

@@ -125,4 +125,4 @@ class Schedule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.periodic_task.name
+        return str(self.periodic_task.name)
