@@ -1,0 +1,114 @@
+"""Actors and switches that every test may use."""
+
+import base64
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+# Before anything reads the settings: a test never touches the installation's own files.
+os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="arabica-tests-")
+
+import pytest
+from django.test import Client
+
+from connector import credentials
+from connector.models import ApiClient
+from processes import catalog, queueing, registration
+from processes.models import ProcessModel, Worker
+from processes.synchronization import sync_processes
+from tests.factories import ApiClientFactory, WorkerFactory
+
+START = "/scheduler/connector-api/process/start"
+STATUS = "/scheduler/connector-api/process/status/"
+
+
+class Answer(Protocol):
+    """What Django's test client returns."""
+
+    status_code: int
+    headers: dict[str, str]
+
+    def json(self) -> Any:
+        """Return the body as an object."""
+
+
+class Caller:
+    """A caller of the connector API."""
+
+    def __init__(self, name: str, password: str) -> None:
+        self.name = name
+        self.password = password
+        self.client = Client()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        credentials = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
+        return {"Authorization": f"Basic {credentials}"}
+
+    def start(self, body: Any, path: str = START, **options: Any) -> Any:
+        """Post a start call; text and bytes are sent as they are."""
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.client.post(
+            path, data, content_type="application/json", headers=self.headers, **options
+        )
+
+    def status(self, robusta_spid: Any) -> Any:
+        """Ask for the status of a transaction."""
+        return self.client.get(f"{STATUS}{robusta_spid}", headers=self.headers)
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_was_kept() -> Iterator[None]:
+    """Empty the caches that outlive a transaction, and the silence of the doorbell."""
+    for kept in (catalog.process_models, catalog.workers, credentials.clients):
+        kept.clear()
+    queueing.doorbell = queueing.Doorbell()
+    yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_files() -> Iterator[None]:
+    yield
+    shutil.rmtree(os.environ["VAR_DIR"], ignore_errors=True)
+
+
+@pytest.fixture
+def worker(db: None) -> Worker:
+    """Return an enabled worker."""
+    return WorkerFactory.create()
+
+
+@pytest.fixture
+def examples(db: None) -> dict[str, ProcessModel]:
+    """Return the shipped process models by name."""
+    registration.load_processes()
+    sync_processes()
+    return {model.name: model for model in ProcessModel.objects.all()}
+
+
+def make_caller(name: str) -> Caller:
+    """Store an API client with a secret and return it as a caller."""
+    client: ApiClient = ApiClientFactory.create(name=name)
+    return Caller(name, client.add_secret())
+
+
+@pytest.fixture
+def acme(db: None) -> Caller:
+    """Return an API client."""
+    return make_caller("acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Caller:
+    """Return another API client."""
+    return make_caller("globex")
+
+
+@pytest.fixture
+def project() -> Path:
+    """Return the folder of the project."""
+    return Path(__file__).resolve().parent.parent
