@@ -4,9 +4,16 @@
 import os
 import sys
 
+from processes.lifetime import die_with_supervisor
+
 
 def main() -> None:
-    """Hand the command line to Django; a wrong setting ends in one sentence, not a traceback."""
+    """Hand the command line to Django.
+
+    A wrong setting ends in one sentence instead of a traceback, and with an exit code that keeps
+    the supervisor from trying again.
+    """
+    die_with_supervisor()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
@@ -14,7 +21,8 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(f"Arabica cannot start: {error}")
+        print(f"Arabica cannot start: {error}", file=sys.stderr)  # noqa: T201 - for the terminal
+        sys.exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

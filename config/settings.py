@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from config.environment import (
     read_choice,
@@ -149,7 +150,6 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "connector.exceptions.answer_exception",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
-    "URL_FORMAT_OVERRIDE": None,
 }
 
 SPECTACULAR_SETTINGS = {
@@ -167,7 +167,9 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Celery: messages are doorbells, the database row is the truth, so nothing here keeps a message safe.
-CELERY_BROKER_URL = read_text("CELERY_BROKER_URL", f"embedded:///{VAR_DIR / 'broker.sqlite3'}")
+CELERY_BROKER_URL = read_text(
+    "CELERY_BROKER_URL", f"embedded:///{quote(str(VAR_DIR / 'broker.sqlite3'))}"
+)
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "shared"
 CELERY_TASK_ACKS_LATE = False
@@ -175,6 +177,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A worker whose slots are all busy goes on answering; what is claimed is decided by the rows.
+CELERY_WORKER_POOL_PUTLOCKS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

@@ -67,7 +67,8 @@ def _read_client(name: str) -> KnownClient | None:
     )
 
 
-clients: RecentlyFound[str, KnownClient] = RecentlyFound(_read_client)
+# Absent ones too: for a Django user's name, one query a request is to be enough.
+clients: RecentlyFound[str, KnownClient] = RecentlyFound(_read_client, remember_absent=True)
 
 
 def _opens(client: KnownClient, secret: str) -> bool:

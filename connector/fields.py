@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
+DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.ASCII)
 DIGITS = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
 FLAGS = {"y": True, "true": True, "n": False, "false": False}
 SHOWN = 40
@@ -20,12 +21,35 @@ def shorten(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-class TextField(serializers.Field[str, Any, str, Any]):
+class StartField(serializers.Field[Any, Any, Any, Any]):
+    """A field of the start call, able to say as JSON schema what it takes."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON schema; an optional field takes null for *not given*."""
+        schema = self.describe_given()
+        if not self.required:
+            schema["type"] = [*_as_list(schema["type"]), "null"]
+        return schema
+
+    def describe_given(self) -> dict[str, Any]:
+        """Return the JSON schema of a value that is given."""
+        return {"type": "string"}
+
+
+def _as_list(types: Any) -> list[str]:
+    return types if isinstance(types, list) else [types]
+
+
+class TextField(StartField):
     """Text, matched exactly: never trimmed, never converted."""
 
     def __init__(self, *, max_length: int, **options: Any) -> None:
         super().__init__(**options)
         self.max_length = max_length
+
+    def describe_given(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {"type": "string", "maxLength": self.max_length}
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text."""
@@ -38,8 +62,12 @@ class TextField(serializers.Field[str, Any, str, Any]):
         return data
 
 
-class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
+class ObjectField(StartField):
     """A JSON object."""
+
+    def describe_given(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {"type": "object", "additionalProperties": True}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the object as it is."""
@@ -50,13 +78,22 @@ class ObjectField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
         return data
 
 
-class WholeNumberField(serializers.Field[int, Any, int, Any]):
+class WholeNumberField(StartField):
     """A whole number in a range, as a number or as text of ASCII digits."""
 
     def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
         super().__init__(**options)
         self.minimum = minimum
         self.maximum = maximum
+
+    def describe_given(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {
+            "type": ["integer", "string"],
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "pattern": "^[0-9]*$",
+        }
 
     def to_internal_value(self, data: Any) -> int:
         """Return the number."""
@@ -73,8 +110,15 @@ class WholeNumberField(serializers.Field[int, Any, int, Any]):
         return number
 
 
-class FlagField(serializers.Field[bool, Any, bool, Any]):
+class FlagField(StartField):
     """`Y` or `N` in any case, a JSON boolean, or "true" or "false"."""
+
+    def describe_given(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {
+            "type": ["string", "boolean"],
+            "pattern": "^([yYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])?$",
+        }
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the flag."""
@@ -85,7 +129,7 @@ class FlagField(serializers.Field[bool, Any, bool, Any]):
         raise serializers.ValidationError(f"{self.field_name} takes Y or N, not {shorten(data)}.")
 
 
-class MomentField(serializers.Field[datetime, Any, datetime, Any]):
+class MomentField(StartField):
     """`yyyy-MM-dd HH:mm:ss`, or ISO 8601 with or without an offset; may come back naive."""
 
     def to_internal_value(self, data: Any) -> datetime:
@@ -105,7 +149,7 @@ class MomentField(serializers.Field[datetime, Any, datetime, Any]):
 
 
 def _parse_moment(text: str) -> datetime | None:
-    if not text.isascii():
+    if not DATE_AND_TIME.match(text):
         return None
     try:
         moment = parse_datetime(text)
@@ -121,7 +165,7 @@ def _checked(moment: datetime) -> datetime:
     return moment
 
 
-class TimeZoneField(serializers.Field[ZoneInfo, Any, str, Any]):
+class TimeZoneField(StartField):
     """An IANA time zone name."""
 
     def to_internal_value(self, data: Any) -> ZoneInfo:

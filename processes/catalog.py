@@ -15,15 +15,17 @@ V = TypeVar("V")
 
 
 class RecentlyFound(Generic[K, V]):
-    """What `find` returned in the last five seconds; what was not found is asked for again.
+    """What `find` returned in the last five seconds.
 
-    A change in the database is in force for every process within that time. The values are
+    What was not found is asked for again, unless `remember_absent`: then a name that is new takes
+    effect within five seconds too. A change in the database is in force for every process within that time. The values are
     shared between threads: read them, never change them.
     """
 
-    def __init__(self, find: Callable[[K], V | None]) -> None:
+    def __init__(self, find: Callable[[K], V | None], *, remember_absent: bool = False) -> None:
         self._find = find
-        self._kept: dict[K, tuple[float, V]] = {}
+        self._remember_absent = remember_absent
+        self._kept: dict[K, tuple[float, V | None]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
@@ -34,7 +36,7 @@ class RecentlyFound(Generic[K, V]):
             return kept[1]
         value = self._find(key)
         with self._lock:
-            if value is None:
+            if value is None and not self._remember_absent:
                 self._kept.pop(key, None)
             else:
                 if len(self._kept) >= MAX_KEPT:

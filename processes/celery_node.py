@@ -50,7 +50,7 @@ def run_node(node: nodes.Node) -> int:
 
 def _enter_pool_child(**kwargs: Any) -> None:
     # Otherwise the child of a killed worker would go on beside the retry.
-    die_with_parent()
+    die_with_parent(parent_pid=nodes.current().pid)
 
 
 def _stop_claiming(**kwargs: Any) -> None:

@@ -11,9 +11,12 @@ from typing import Any, Protocol
 
 # Before anything reads the settings: a test never touches the installation's own files.
 os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="arabica-tests-")
+Path(os.environ["VAR_DIR"], "static").mkdir()
 
+# ruff: noqa: E402 - the settings read the environment when they are imported
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.test import Client, override_settings
 
 from connector import credentials
 from connector.models import ApiClient
@@ -62,17 +65,22 @@ class Caller:
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_was_kept() -> Iterator[None]:
+def _forget_what_was_kept() -> None:
     """Empty the caches that outlive a transaction, and the silence of the doorbell."""
     for kept in (catalog.process_models, catalog.workers, credentials.clients):
         kept.clear()
     queueing.doorbell = queueing.Doorbell()
-    yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _remove_files() -> Iterator[None]:
-    yield
+def _test_settings() -> Iterator[None]:
+    """Serve static files as they lie, hash passwords quickly, leave no files behind."""
+    storages = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
     shutil.rmtree(os.environ["VAR_DIR"], ignore_errors=True)
 
 

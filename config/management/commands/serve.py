@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ class Command(BaseCommand):
         connections.close_all()
         supervisor = Supervisor(
             [_child("web"), _child("worker", "--id", str(worker.pk)), _child("beat")],
-            grace=settings.SHUTDOWN_GRACE,
-            on_started=lambda: self._greet(prepared),
+            # The worker ends what is left when its own grace is over; this one is for the rest.
+            grace=settings.SHUTDOWN_GRACE + 5,
+            on_started=lambda: _greet(prepared, supervisor.announce),
         )
         raise SystemExit(supervisor.run())
 
@@ -51,28 +53,30 @@ class Command(BaseCommand):
         except UnusableModule as error:
             raise CommandError(str(error)) from error
 
-    def _greet(self, prepared: Prepared | None) -> None:
-        """Say where everything is, once it is ready, and show the first run."""
-        address = f"http://{_reachable(settings.HOST)}:{settings.PORT}"
-        demonstration.wait_until_ready(address)
-        lines = ["", f"Arabica is ready at {address}", f"  admin    {address}/admin/"]
-        lines += [f"  API docs {address}/api/docs/", ""]
-        lines += _accounts(prepared) if prepared else []
-        password = (prepared and prepared.client_password) or "$ARABICA_PASSWORD"
-        lines += [
-            "Start a process:",
-            "  " + demonstration.curl_line(address, CLIENT_NAME, password),
-            "",
-        ]
-        print("\n".join(lines), flush=True)  # noqa: T201 - for the person at the terminal
-        if prepared and prepared.client_password:
-            print("The first run, made now over HTTP:", flush=True)  # noqa: T201 - likewise
-            demonstration.demonstrate(
-                address,
-                CLIENT_NAME,
-                prepared.client_password,
-                lambda text: print(text, flush=True),  # noqa: T201 - likewise
-            )
+
+def _greet(prepared: Prepared | None, say: Callable[[str], None]) -> None:
+    """Say where everything is, once it is ready, and show the first run."""
+    address = f"http://{_reachable(settings.HOST)}:{settings.PORT}"
+    demonstration.wait_until_ready(address)
+    password = prepared.client_password if prepared else None
+    say(
+        "\n".join(
+            [
+                "",
+                f"Arabica is ready at {address}",
+                f"  admin     {address}/admin/",
+                f"  API docs  {address}/api/docs/",
+                "",
+                *(_accounts(prepared) if prepared else []),
+                "Start a process:",
+                demonstration.curl_line(address, CLIENT_NAME, password or "$ARABICA_PASSWORD"),
+                "",
+            ]
+        )
+    )
+    if password:
+        say("The first run, made now over HTTP:")
+        demonstration.demonstrate(address, CLIENT_NAME, password, say)
 
 
 def _child(name: str, *arguments: str) -> Child:

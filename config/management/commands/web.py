@@ -1,5 +1,6 @@
 """`manage.py web`: the web server."""
 
+import os
 import socket
 from argparse import ArgumentParser
 from typing import Any
@@ -9,8 +10,6 @@ from django.core.management.base import BaseCommand, CommandError
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
-
-from processes.lifetime import die_with_supervisor
 
 
 class Command(BaseCommand):
@@ -27,8 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGTERM."""
-        die_with_supervisor()
         require_free_port(options["host"], options["port"])
+        os.environ["ARABICA_WEB_PID"] = str(os.getpid())
         Granian(
             "config.wsgi:application",
             address=options["host"],

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from processes.celery_node import run_node
-from processes.lifetime import die_with_supervisor
 from processes.models import Worker
 from processes.nodes import Node
 from processes.registration import load_processes
@@ -31,7 +30,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGTERM."""
-        die_with_supervisor()
         worker = Worker.objects.filter(pk=options["id"]).first()
         if worker is None:
             known = ", ".join(str(worker) for worker in Worker.objects.all()) or "none yet"

@@ -5,8 +5,6 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand
 
-from processes.lifetime import die_with_supervisor
-
 
 class Command(BaseCommand):
     """Watch the clock until told to stop."""
@@ -15,5 +13,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tick until SIGTERM."""
-        die_with_supervisor()
         current_app.Beat(quiet=True, loglevel="INFO").run()

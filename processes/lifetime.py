@@ -1,0 +1,62 @@
+"""Processes that end with the process that started them, however that one ends."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+SUPERVISOR_PID = "ARABICA_SUPERVISOR_PID"
+PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def die_with_parent(signal_number: int = signal.SIGKILL, *, parent_pid: int | None = None) -> None:
+    """Have `signal_number` sent to this process when its parent dies, kill -9 included.
+
+    `parent_pid` is the parent as the parent itself named it; when it is dead by the time of this
+    call, the signal is sent at once. Without it a parent that died before the call goes unnoticed.
+
+    Danger: on Linux the signal follows threads, not processes. It is sent when the *thread* of the
+    parent that forked ends, so fork from the main thread; and it is forgotten when the thread that
+    made this call ends, so call it from the main thread. It is not inherited: each forked child
+    calls this itself. It survives exec, except of a set-user-ID program.
+
+    Elsewhere than on Linux a thread looks once a second; it is lost by exec.
+    """
+    parent = os.getppid() if parent_pid is None else parent_pid
+    if sys.platform == "linux":
+        _ask_kernel(signal_number)
+    else:
+        threading.Thread(
+            target=_watch_parent, args=(parent, signal_number), name="watch-parent", daemon=True
+        ).start()
+    # The kernel says nothing of a parent that died before it was asked.
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal_number)
+
+
+def die_with_supervisor() -> None:
+    """End with `manage.py serve` when it started this process; otherwise do nothing.
+
+    The variable is removed, or a program started from here would take the supervisor for its
+    own parent, find another one, and end.
+    """
+    supervisor_pid = os.environ.pop(SUPERVISOR_PID, None)
+    if supervisor_pid is not None:
+        die_with_parent(parent_pid=int(supervisor_pid))
+
+
+def _ask_kernel(signal_number: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    unused = ctypes.c_ulong(0)
+    if libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), unused, unused, unused) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+
+
+def _watch_parent(parent_pid: int, signal_number: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os.kill(os.getpid(), signal_number)
