@@ -1,0 +1,26 @@
+#!/bin/sh
+# The whole test suite: on SQLite, and what touches the database again on PostgreSQL.
+set -u
+cd "$(dirname "$0")/.."
+python=.venv/bin/python
+unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES
+processes=${TEST_PROCESSES:-2}
+
+for service in chromium postgresql; do
+  $python -m tests.services "$service"
+  [ $? -eq 2 ] && exit 1
+done
+set -e
+
+echo "== SQLite"
+$python -m pytest -q -n "$processes" --dist loadfile --durations 5 \
+  --cov --cov-report term:skip-covered "$@"
+
+if $python -m tests.services postgresql >/dev/null; then
+  echo "== PostgreSQL"
+  DATABASE_URL=$($python -c 'from tests.services import POSTGRESQL; print(POSTGRESQL)')
+  SECRET_KEY=only-for-tests-only-for-tests-only-for-tests-only-for-tests
+  export DATABASE_URL SECRET_KEY
+  $python -m pytest -q -n "$processes" --dist loadfile \
+    tests/connector tests/processes tests/scheduler tests/browser tests/test_*.py "$@"
+fi

@@ -1,0 +1,49 @@
+"""Says which of the servers and programs that some tests need are there."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/arabica")
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+
+
+def has_postgresql() -> bool:
+    """Tell whether a PostgreSQL server answers at TEST_DATABASE_URL."""
+    try:
+        psycopg.connect(POSTGRESQL.rpartition("/")[0] + "/postgres", connect_timeout=3).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def has_chromium() -> bool:
+    """Tell whether the distribution's Chromium is installed."""
+    return Path(CHROMIUM).exists()
+
+
+SERVICES: dict[str, Callable[[], bool]] = {"postgresql": has_postgresql, "chromium": has_chromium}
+REMEDIES = {
+    "postgresql": f"start PostgreSQL for {POSTGRESQL}, or set TEST_DATABASE_URL",
+    "chromium": f"install Chromium as {CHROMIUM}, or set CHROMIUM",
+}
+
+
+def main() -> None:
+    """Exit with 0 if the service named on the command line is there, with 1 if tests do without.
+
+    With REQUIRE_SERVICES=1 one that is missing exits with 2.
+    """
+    (name,) = sys.argv[1:]
+    if SERVICES[name]():
+        return
+    print(f"Not there: {name}; its tests are left out. To run them, {REMEDIES[name]}.")  # noqa: T201
+    sys.exit(2 if REQUIRED else 1)
+
+
+if __name__ == "__main__":
+    main()
