@@ -1,8 +1,13 @@
 # Two commands do all the set-up: `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+# One line a package, so that a person sees it move.
+SHOW := grep --line-buffered -E '^(Collecting|Installing|ERROR|error)' | cut -c1-100
 
-.PHONY: run test lint lock screenshots clean
+.PHONY: run test lint lock clean
 
 run: .venv/base.stamp
 	@exec $(BIN)/python manage.py serve --prepare
@@ -30,12 +35,12 @@ lock:
 
 .venv/base.stamp: requirements/base.txt | .venv/bin/python
 	@echo "Installing the packages of requirements/base.txt (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -r requirements/base.txt
+	@$(INSTALL) -r requirements/base.txt 2>&1 | $(SHOW)
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/base.stamp | .venv/bin/python
 	@echo "Installing the packages of requirements/dev.txt (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -r requirements/dev.txt
+	@$(INSTALL) -r requirements/dev.txt 2>&1 | $(SHOW)
 	@touch $@
 
 clean:
