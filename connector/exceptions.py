@@ -66,7 +66,14 @@ class InvalidRequest(ConnectorError):
     @classmethod
     def on(cls, field: str, text: str) -> "InvalidRequest":
         """Return the refusal of a single field."""
-        return cls(text, errors={field: [text]})
+        return cls.of({field: [text]})
+
+    @classmethod
+    def of(cls, errors: Mapping[str, list[str]]) -> "InvalidRequest":
+        """Return the refusal of one or more fields; the message is the first text."""
+        texts = [text for texts in errors.values() for text in texts]
+        more = f" (and {len(texts) - 1} more under errors)" if len(texts) > 1 else ""
+        return cls(texts[0] + more, errors=errors)
 
 
 class TransactionNotFound(ConnectorError):
@@ -96,7 +103,7 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
         return _answer(exception)
     if isinstance(exception, InvalidValues):
         errors = {f"values.{name}": texts for name, texts in exception.errors.items()}
-        return _answer(InvalidRequest(str(exception), errors=errors))
+        return _answer(InvalidRequest.of(errors))
     if isinstance(exception, rest.APIException):
         return _answer_rest(exception)
     if isinstance(exception, Http404):
@@ -138,8 +145,7 @@ def _answer_rest(error: rest.APIException) -> Response:
         headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
     if isinstance(error, rest.ValidationError):
         errors = {field: [str(text) for text in texts] for field, texts in error.detail.items()}  # type: ignore[union-attr]
-        message = " ".join(text for texts in errors.values() for text in texts)
-        return _answer(InvalidRequest(message, errors=errors))
+        return _answer(InvalidRequest.of(errors))
     body = error_body(str(error.detail), _code_of(error))
     return Response(body, status=error.status_code, headers=headers)
 

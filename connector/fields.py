@@ -24,6 +24,12 @@ def shorten(value: Any) -> str:
 class StartField(serializers.Field[Any, Any, Any, Any]):
     """A field of the start call, able to say as JSON schema what it takes."""
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Return the checked value; say by name that a required field is missing."""
+        if data is serializers.empty and self.required:
+            raise serializers.ValidationError(f"{self.field_name} is required.")
+        return super().run_validation(data)
+
     def describe(self) -> dict[str, Any]:
         """Return the JSON schema; an optional field takes null for *not given*."""
         schema = self.describe_given()

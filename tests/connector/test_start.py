@@ -174,7 +174,18 @@ def test_name_is_required_and_matched_exactly(
 
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
-    assert answer.json()["message"]
+    assert answer.json()["message"] == answer.json()["errors"][field][0]
+
+
+def test_missing_name_is_named(acme: Caller, examples: Examples) -> None:
+    assert acme.start({}).json()["message"] == "name is required."
+
+
+def test_all_faults_are_told_at_once(acme: Caller, examples: Examples) -> None:
+    answer = acme.start(SAMPLE | {"retryCount": -1, "worker": "x", "runOnce": "maybe"})
+
+    assert set(answer.json()["errors"]) == {"retryCount", "worker", "runOnce"}
+    assert answer.json()["message"].endswith("(and 2 more under errors)")
 
 
 def test_unknown_disabled_and_forbidden_process_models_look_alike(
