@@ -17,6 +17,7 @@ from config.environment import (
     read_time_zone,
 )
 from config.logs import logging_settings
+from config.navigation import UNFOLD as UNFOLD
 
 if sys.version_info < (3, 11):  # noqa: UP036 - told in a sentence, for an older Python
     sys.exit("Arabica needs Python 3.11 or later.")
@@ -117,10 +118,12 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = read_time_zone("TIME_ZONE", "UTC")
 
 STATIC_URL = "/static/"
@@ -195,11 +198,3 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 CELERY_BEAT_SCHEDULER = "scheduler.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 0.5
 DJANGO_CELERY_BEAT_TZ_AWARE = True
-
-UNFOLD = {
-    "SITE_TITLE": "Arabica",
-    "SITE_HEADER": "Arabica",
-    "SITE_SYMBOL": "schedule",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-}
