@@ -8,10 +8,11 @@ from scheduler import views as health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    # Before the admin, which answers for every address below its own.
+    path("", include("connector.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("", include("connector.urls")),
 ]
 
 handler400 = "connector.fallbacks.bad_request"

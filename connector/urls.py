@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from connector.parameters import show_parameters
 from connector.views import ProcessViewSet
 
 start = ProcessViewSet.as_view({"post": "start"})
@@ -25,4 +26,6 @@ urlpatterns = [
     re_path(ANY_CASE + r"status/(?P<robusta_spid>[^/]+)/?$", status),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="connector:schema"), name="docs"),
+    path("admin/parameters/", show_parameters, name="parameters"),
+    path("admin/parameters/<int:process_model_id>/", show_parameters, name="parameters"),
 ]
