@@ -5,6 +5,11 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES
 processes=${TEST_PROCESSES:-2}
+# Before pytest reads the settings: a test never touches the installation's own files.
+VAR_DIR=$(mktemp -d)
+export VAR_DIR
+mkdir "$VAR_DIR/static"
+trap 'rm -rf "$VAR_DIR"' EXIT
 
 for service in chromium postgresql; do
   $python -m tests.services "$service"

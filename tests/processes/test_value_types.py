@@ -163,7 +163,7 @@ def test_a_value_is_stored_in_the_form_of_its_type(
 @pytest.mark.parametrize(
     ("value_type", "value"),
     REFUSED,
-    ids=[f"{kind}-{name_of(value)}-{type(value).__name__}" for kind, value in REFUSED],
+    ids=[f"{number}-{kind}-{type(value).__name__}" for number, (kind, value) in enumerate(REFUSED)],
 )
 def test_a_value_of_another_type_is_refused(value_type: str, value: Any) -> None:
     with pytest.raises(WrongType):
