@@ -73,7 +73,9 @@ class RunningSupervisor:
 
     def __init__(self, program: Path, *, before: str = "", stdin: int | None = None) -> None:
         """Run `program` in a session of its own, after the statements `before`."""
-        statements = f"import runpy, sys\n{before}\nrunpy.run_path(sys.argv[1])"
+        # Whoever runs the tests under nohup has it ignored, and children inherit that.
+        usual = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+        statements = f"import runpy, sys\n{usual}\n{before}\nrunpy.run_path(sys.argv[1])"
         self.process = subprocess.Popen(  # noqa: S603 - a program of this file
             [sys.executable, "-c", statements, str(program)],
             stdin=stdin,
