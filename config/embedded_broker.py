@@ -11,6 +11,7 @@ import os
 import secrets
 import sqlite3
 import threading
+from contextlib import suppress
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -326,7 +327,9 @@ class Transport(virtual.Transport):
     default_connection_params: dict[str, Any] = {}  # no host, so that kombu does not miss one
     connection_errors = (*virtual.Transport.connection_errors, OSError, sqlite3.OperationalError)
     implements = virtual.Transport.implements.extend(
-        exchange_type=frozenset(["direct", "topic", "fanout"])
+        # Celery's event loop, as with Redis and RabbitMQ, forks pool children from the main thread.
+        asynchronous=True,
+        exchange_type=frozenset(["direct", "topic", "fanout"]),
     )
 
     def __init__(self, client: Connection, **kwargs: Any) -> None:
@@ -344,8 +347,17 @@ class Transport(virtual.Transport):
         self.session.close()
         self.session.disconnect()
 
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Look for messages at every polling interval; Celery ends this with the connection."""
+        loop.call_repeatedly(self.polling_interval, self._deliver_all, (connection,))
+
     def driver_version(self) -> str:
         return sqlite3.sqlite_version
+
+    def _deliver_all(self, connection: Any) -> None:
+        with suppress(TimeoutError):  # nothing is left
+            while True:
+                self.drain_events(connection, timeout=0)
 
 
 def register() -> None:

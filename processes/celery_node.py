@@ -49,7 +49,8 @@ def run_node(node: nodes.Node) -> int:
 
 
 def _enter_pool_child(**kwargs: Any) -> None:
-    # Otherwise the child of a killed worker would go on beside the retry.
+    # Otherwise the child of a killed worker would go on beside the retry. Celery's event loop forks
+    # all children from the main thread, also those that take the place of a dead one.
     die_with_parent(parent_pid=nodes.current().pid)
 
 
