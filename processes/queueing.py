@@ -6,7 +6,6 @@ reconciler in the beat, so publishing never fails or delays whoever starts a run
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,8 +16,8 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, F
+from django.db.models.functions import Now
 from kombu.pools import producers
 
 from processes.models import ProcessModel, Run, Worker, WorkerNode
@@ -149,7 +148,7 @@ def ring_for_ready_runs(*, just_ready: bool) -> int:
     waiting = _count_ready_runs(just_ready=just_ready)
     if not waiting:
         return 0
-    free = _count_free_slots()
+    free = WorkerNode.objects.taking_runs().count_free_slots()
     rings = 0
     for worker_id, count in waiting.items():
         slots = free.total() if worker_id is None else free[worker_id]
@@ -165,25 +164,3 @@ def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
         runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
     counts = runs.order_by().values("worker").annotate(count=Count("pk"))
     return {row["worker"]: row["count"] for row in counts}
-
-
-def _count_free_slots() -> Counter[int]:
-    """Return the free slots of the online nodes by worker id."""
-    busy = (
-        Run.objects.running()
-        .filter(node=OuterRef("pk"))
-        .order_by()
-        .values("node")
-        .annotate(count=Count("pk"))
-        .values("count")
-    )
-    nodes = (
-        WorkerNode.objects.online()
-        .filter(worker__enabled=True, worker__paused_at=None)
-        .annotate(free=F("concurrency") - Coalesce(Subquery(busy), 0))
-        .values_list("worker", "free")
-    )
-    free: Counter[int] = Counter()
-    for worker_id, slots in nodes:
-        free[worker_id] += max(slots, 0)
-    return free

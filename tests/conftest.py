@@ -16,6 +16,7 @@ Path(os.environ["VAR_DIR"], "static").mkdir()
 # ruff: noqa: E402 - the settings read the environment when they are imported
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client, override_settings
 
 from connector import credentials
@@ -70,6 +71,14 @@ def _forget_what_was_kept() -> None:
     for kept in (catalog.process_models, catalog.workers, credentials.clients):
         kept.clear()
     queueing.doorbell = queueing.Doorbell()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Keep a SQLite test database in a file, as in use: one in memory knows no waiting for locks."""
+    database = connections.settings["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(Path(os.environ["VAR_DIR"], "test.sqlite3"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from typing import Self
 import uuid_utils.compat
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -38,10 +38,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=Run.Status.RUNNING)
 
     def claimable_by(self, worker_id: int) -> Self:
-        """Return the runs that a node of `worker_id` may take, best first."""
+        """Return the runs that a node of `worker_id` may take, best first.
+
+        They are none while the worker is disabled or paused.
+        """
+        worker = Worker.objects.taking_runs().filter(pk=worker_id)
         return (
             self.ready()
-            .filter(Q(worker=None) | Q(worker=worker_id), process_model__enabled=True)
+            .filter(Exists(worker), Q(worker=None) | Q(worker=worker_id))
+            .filter(process_model__enabled=True)
             .order_by("-priority", "ready_at", "id")
         )
 

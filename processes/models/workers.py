@@ -1,15 +1,25 @@
 """Who executes: workers, and the operating-system processes that serve them."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Count, F, FilteredRelation, Q
+from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
 OFFLINE_AFTER = timedelta(seconds=30)
 SHARED_QUEUE = "shared"
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    """Workers by what admins let them do."""
+
+    def taking_runs(self) -> Self:
+        """Return the workers that are neither disabled nor paused."""
+        return self.filter(enabled=True, paused_at=None)
 
 
 class Worker(models.Model):
@@ -24,6 +34,8 @@ class Worker(models.Model):
     max_parallel_runs = models.PositiveIntegerField(
         _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
+
+    objects = WorkerQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("worker")
@@ -50,6 +62,24 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
     def online(self) -> Self:
         """Return the nodes whose last heartbeat is recent, by the database's clock."""
         return self.filter(stopped_at=None, last_seen_at__gt=Now() - OFFLINE_AFTER)
+
+    def taking_runs(self) -> Self:
+        """Return the online nodes whose worker is neither disabled nor paused."""
+        return self.online().filter(worker__in=Worker.objects.taking_runs())
+
+    def count_free_slots(self) -> Counter[int]:
+        """Return how many more runs the nodes could execute now, by worker id."""
+        held = FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
+        nodes = (
+            self.order_by()
+            .annotate(held=held)
+            .annotate(free=Greatest(F("concurrency") - Count("held"), 0))
+            .values_list("worker", "free")
+        )
+        free: Counter[int] = Counter()
+        for worker_id, slots in nodes:
+            free[worker_id] += slots
+        return free
 
 
 class WorkerNode(models.Model):
