@@ -6,6 +6,7 @@ WHERE; no row changed means that somebody else was first.
 
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +18,10 @@ from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
+from processes.outages import OUTAGES, outlast_outage
+from processes.outputs import check_outputs
 from processes.recording import RunReport
+from processes.text import make_message
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +34,11 @@ def work_until_idle() -> None:
     node = nodes.current()
     close_old_connections()
     while not node.is_stopping():
-        run = claim_run(node)
+        try:
+            run = claim_run(node)
+        except OUTAGES as error:  # the beat rings again once the database is back
+            logger.warning("database away; nothing claimed", error=str(error))
+            return
         if run is None:
             return
         execute_run(run)
@@ -72,17 +80,20 @@ def claim_run(node: nodes.Node) -> Run | None:
 
 
 def execute_run(run: Run) -> None:
-    """Carry out a claimed run and record how it ended."""
+    """Carry out a claimed run and record how it ended, however long the database is away."""
     report = RunReport(run)
     outputs, error = _carry_out(run, report)
     report.flush()
+    record_end = (
+        partial(complete_run, run, outputs=outputs)
+        if error is None
+        else partial(fail_run, run, error=error)
+    )
     try:
-        if error is None:
-            complete_run(run, outputs=outputs)
-        else:
-            fail_run(run, error=error)
+        outlast_outage(record_end)
     except LeaseLost as refusal:
         logger.warning("result refused", run=str(run.pk), error=str(refusal))
+    report.flush()  # what an outage kept back
 
 
 def _carry_out(run: Run, report: RunReport) -> tuple[dict[str, Any], str | None]:
@@ -94,7 +105,8 @@ def _carry_out(run: Run, report: RunReport) -> tuple[dict[str, Any], str | None]
         configuration=run.process_model.configuration,
     )
     try:
-        return EXECUTORS[run.process_model.executor].execute(work, report), None
+        outputs = EXECUTORS[run.process_model.executor].execute(work, report)
+        return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
         return {}, str(error)
     except Exception as error:  # an executor of any kind may raise anything; the run must end
@@ -121,6 +133,7 @@ def fail_run(run: Run, *, error: str) -> None:
 
     Raise LeaseLost if the lease is no longer held.
     """
+    error = make_message(error)
     with transaction.atomic():
         if run.attempt <= run.retry_count:
             _release_lease(

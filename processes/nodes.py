@@ -17,7 +17,7 @@ from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models.functions import Now
 
 from processes.models import WorkerNode
@@ -147,7 +147,7 @@ class Heartbeat:
             if not WorkerNode.objects.filter(pk=self._node.boot_id).update(**changes):
                 register_node(self._node)
             self._extend(self._node)
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("heartbeat failed", node=self._node.name, error=str(error))
         finally:
             connection.close()
@@ -162,4 +162,7 @@ def beating(node: Node, extend: Callable[[Node], None]) -> Iterator[Heartbeat]:
         yield heartbeat
     finally:
         heartbeat.stop()
-        mark_node_stopped(node)
+        try:
+            mark_node_stopped(node)
+        except Error as error:  # it counts as offline once its last heartbeat is old
+            logger.warning("node not marked as stopped", node=node.name, error=str(error))

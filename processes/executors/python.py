@@ -12,7 +12,8 @@ from processes import registry
 from processes.executors.base import ProcessFailed, Report, Work
 from processes.executors.context import RunContext
 from processes.signatures import OutputSpec, ParameterSpec, Signature
-from processes.value_types import ValueType, WrongType, to_python, to_stored
+from processes.text import replace_unstorable_in
+from processes.value_types import MAX_NESTING, ValueType, WrongType, to_python, to_stored
 
 MAX_LINE = 8192
 
@@ -133,6 +134,7 @@ def _check_declared(specs: tuple[OutputSpec, ...], result: Mapping[str, Any]) ->
 def _store_output(spec: OutputSpec, value: Any) -> Any:
     if value is None and not spec.required:
         return None
+    value = replace_unstorable_in(value, levels=MAX_NESTING)
     try:
         to_stored(ValueType.TEXT, spec.name)
     except WrongType as error:

@@ -172,7 +172,6 @@ def test_declared_outputs_are_returned_in_their_stored_form(
         ({"x": "a", "y": 1}, "set 'y', which is no output of it"),
         ({"x": 5}, "set its output 'x' to a value of type int; expected text"),
         ({"x": None}, "set its output 'x' to a value of type NoneType; expected text"),
-        ({"x": "a\0"}, "set its output 'x' to a value of type str; expected text"),
         ({"x": "a", "count": "5"}, "'count' to a value of type str; expected a whole number"),
         ({"x": "a", "day": None, "count": True}, "'count' to a value of type bool"),
         (["a"], "returned a value of type list"),
