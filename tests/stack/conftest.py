@@ -30,7 +30,7 @@ class Installation:
     def __init__(self, project: Path, var_dir: Path, **environment: str) -> None:
         self.project = project
         self.port = _free_port()
-        self.environment = _clean_environment() | {
+        self.environment = clean_environment() | {
             "VAR_DIR": str(var_dir),
             "PORT": str(self.port),
             "SHUTDOWN_GRACE": "10",
@@ -163,7 +163,8 @@ def _project() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would lead to another installation."""
     ours = {"DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
     return {name: text for name, text in os.environ.items() if name not in ours}
 
