@@ -11,11 +11,12 @@ from processes import nodes
 from processes.execution import extend_leases
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
+from processes.tasks import LISTEN_COMMAND
 
 _heartbeat: nodes.Heartbeat | None = None
 
 
-@control_command(name="arabica_listen")
+@control_command(name=LISTEN_COMMAND)
 def listen(state: Any) -> None:
     """Note that a broadcast of the beat has come through the broker."""
     if _heartbeat:

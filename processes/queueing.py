@@ -6,7 +6,7 @@ reconciler in the beat, so publishing never fails or delays whoever starts a run
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -18,12 +18,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.functions import Now
+from kombu import Producer
 from kombu.pools import producers
 
 from processes.models import ProcessModel, Run, Worker, WorkerNode
 from processes.models.runs import DEFAULT_PRIORITY
 from processes.models.workers import queue_of
-from processes.tasks import look
+from processes.tasks import LISTEN_COMMAND, look
 
 logger = structlog.get_logger(__name__)
 
@@ -73,19 +74,20 @@ def _ring_for(worker_id: int | None, run_id: UUID) -> None:
 class Doorbell:
     """Remember, for this process, whether the broker answered lately."""
 
-    def __init__(self) -> None:
-        self._silent_until = 0.0
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._silent_until = float("-inf")
         self._lock = threading.Lock()
 
     @property
     def is_silent(self) -> bool:
         """Tell whether the last publish failed or was slow less than two seconds ago."""
-        return time.monotonic() < self._silent_until
+        return self._clock() < self._silent_until
 
     def be_silent(self) -> None:
         """Try no publish for two seconds."""
         with self._lock:
-            self._silent_until = time.monotonic() + SILENT_AFTER_FAILURE
+            self._silent_until = self._clock() + SILENT_AFTER_FAILURE
 
 
 doorbell = Doorbell()
@@ -97,6 +99,32 @@ def ring(queue: str, *, hint: UUID | None = None, times: int = 1) -> bool:
     Return whether the broker took the messages. Never raises, and blocks for a fraction of a
     second at most: after a failed or slow publish this process stays silent for two seconds.
     """
+
+    def send(producer: Producer) -> None:
+        args = (str(hint) if hint else None,)
+        for _ in range(times):
+            look.apply_async(args=args, queue=queue, producer=producer, retry=False)
+
+    return _publish(send, patience=PUBLISH_TIMEOUT * times)
+
+
+def ask_nodes_to_listen() -> bool:
+    """Send every node a message, so that each can tell when the broker last delivered to it.
+
+    Return whether the broker took it. Never raises, and blocks as little as `ring` does: Celery's
+    own broadcast waits for the broker as long as it is away.
+    """
+
+    def send(producer: Producer) -> None:
+        control: Any = current_app.control  # celery-types knows no mailbox
+        exchange = control.mailbox.exchange
+        message = {"method": LISTEN_COMMAND, "arguments": None, "destination": None}
+        producer.publish(message, exchange=exchange.name, declare=[exchange], retry=False)
+
+    return _publish(send, patience=PUBLISH_TIMEOUT)
+
+
+def _publish(send: Callable[[Producer], None], *, patience: float) -> bool:
     if doorbell.is_silent:
         return False
     began = time.monotonic()
@@ -104,18 +132,12 @@ def ring(queue: str, *, hint: UUID | None = None, times: int = 1) -> bool:
         with producers[_publishing_connection()].acquire(
             block=True, timeout=PUBLISH_TIMEOUT
         ) as producer:
-            for _ in range(times):
-                look.apply_async(
-                    args=(str(hint) if hint else None,),
-                    queue=queue,
-                    producer=producer,
-                    retry=False,
-                )
+            send(producer)
     except Exception as error:  # whatever the broker's client raises, the run is stored already
         doorbell.be_silent()
-        logger.warning("broker unreachable; the beat rings instead", queue=queue, error=str(error))
+        logger.warning("broker unreachable; the beat rings instead", error=str(error))
         return False
-    if time.monotonic() - began > PUBLISH_TIMEOUT * times:
+    if time.monotonic() - began > patience:
         doorbell.be_silent()
     return True
 
@@ -131,10 +153,13 @@ def _publishing_connection() -> Any:
 
 
 def _transport_options(scheme: str) -> dict[str, Any]:
+    connect_once = {"max_retries": 0}  # kombu would try again two seconds after a refusal
     if scheme.startswith("redis"):
-        return {"socket_timeout": PUBLISH_TIMEOUT, "socket_connect_timeout": PUBLISH_TIMEOUT}
+        timeouts = {"socket_timeout": PUBLISH_TIMEOUT, "socket_connect_timeout": PUBLISH_TIMEOUT}
+        return connect_once | timeouts
     if scheme in {"amqp", "amqps", "pyamqp"}:
-        return {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+        timeouts = {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+        return connect_once | timeouts
     return {}
 
 

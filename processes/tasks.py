@@ -4,6 +4,9 @@ from celery import shared_task
 
 from processes.execution import work_until_idle
 
+# The remote control command by which the beat proves to each node that messages arrive.
+LISTEN_COMMAND = "arabica_listen"
+
 
 @shared_task(name="processes.look", ignore_result=True)
 def look(hint: str | None = None) -> None:
