@@ -7,12 +7,11 @@ import uuid
 from typing import Any
 
 import structlog
-from celery import current_app
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.db.models.functions import Now
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from processes.queueing import ring_for_ready_runs
+from processes.queueing import ask_nodes_to_listen, ring_for_ready_runs
 from scheduler.models import Beat
 
 logger = structlog.get_logger(__name__)
@@ -44,17 +43,20 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             ring_for_ready_runs(just_ready=not sweeping)
             if sweeping:
                 self._prove_life()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("tick failed", error=str(error))
             close_old_connections()
         if self._listen.is_due():
-            self._ask_nodes_to_listen()
+            ask_nodes_to_listen()
         return delay
 
     def close(self) -> None:
         """Store that this beat has ended in good order."""
         super().close()
-        Beat.objects.filter(pk=self._boot_id).update(stopped_at=Now())
+        try:
+            Beat.objects.filter(pk=self._boot_id).update(stopped_at=Now())
+        except Error as error:  # it counts as offline once its last tick is old
+            logger.warning("beat not marked as stopped", error=str(error))
 
     def _prove_life(self) -> None:
         Beat.objects.update_or_create(
@@ -62,13 +64,6 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             defaults={"last_tick_at": Now()},
             create_defaults={"host": socket.gethostname(), "pid": os.getpid()},
         )
-
-    def _ask_nodes_to_listen(self) -> None:
-        """Send every node a message, so that each can tell when the broker last delivered."""
-        try:
-            current_app.control.broadcast("arabica_listen", reply=False)
-        except Exception as error:  # whatever the broker's client raises, the next tick tries again
-            logger.warning("broker unreachable", error=str(error))
 
 
 class _Every:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models.functions import Now
 
 from processes.models import WorkerNode
@@ -26,7 +26,7 @@ def check_readiness() -> list[Check]:
         worker = nodes.exists()
         broker = nodes.filter(last_message_at__gt=Now() - OFFLINE_AFTER).exists()
         beat = Beat.objects.online().exists()
-    except DatabaseError as error:
+    except Error as error:
         return [Check("database", False, type(error).__name__)]
     return [
         Check("database", True, "answers"),
