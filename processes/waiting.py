@@ -27,7 +27,10 @@ def _explain_worker(worker: Worker) -> str:
     if worker.paused_at:
         reason = f" ({worker.pause_reason})" if worker.pause_reason else ""
         return f"worker {worker.pk} is paused since {_clock(worker.paused_at)}{reason}"
-    if WorkerNode.objects.online().filter(worker=worker).exists():
+    online = WorkerNode.objects.online().filter(worker=worker)
+    if online.exists():
+        if online.count_free_slots().total():
+            return f"worker {worker.pk} has a free slot and has not taken it yet"
         return f"worker {worker.pk} is busy"
     last = worker.nodes.order_by("-last_seen_at").first()
     if last is None:
@@ -38,11 +41,14 @@ def _explain_worker(worker: Worker) -> str:
 
 
 def _explain_any_worker() -> str:
-    serving = WorkerNode.objects.online().filter(worker__enabled=True)
-    if serving.filter(worker__paused_at=None).exists():
+    online = WorkerNode.objects.online()
+    taking = online.taking_runs()
+    if taking.exists():
+        if taking.count_free_slots().total():
+            return "a worker has a free slot and has not taken it yet"
         return "all workers are busy"
-    if serving.exists():
-        return "all workers that are online are paused"
+    if online.exists():
+        return "all workers that are online are paused or disabled"
     return "no worker is online"
 
 
