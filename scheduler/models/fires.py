@@ -49,7 +49,12 @@ class Fire(models.Model):
             # Protects the ledger's counts: one fire time, or a stretch with both its ends.
             models.CheckConstraint(
                 condition=Q(count=1, last_fire_time=None)
-                | Q(count__gt=1, last_fire_time__gt=F("fire_time"), run=None),
+                | Q(
+                    count__gt=1,
+                    last_fire_time__isnull=False,
+                    last_fire_time__gt=F("fire_time"),
+                    run=None,
+                ),
                 name="fire_single_or_stretch",
             ),
         ]
