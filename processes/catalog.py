@@ -18,12 +18,19 @@ class RecentlyFound(Generic[K, V]):
     """What `find` returned in the last five seconds.
 
     What was not found is asked for again, unless `remember_absent`: then a name that is new takes
-    effect within five seconds too. A change in the database is in force for every process within that time. The values are
-    shared between threads: read them, never change them.
+    effect within five seconds too. A change in the database is in force for every process within
+    that time. The values are shared between threads: read them, never change them.
     """
 
-    def __init__(self, find: Callable[[K], V | None], *, remember_absent: bool = False) -> None:
+    def __init__(
+        self,
+        find: Callable[[K], V | None],
+        *,
+        remember_absent: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._find = find
+        self._clock = clock
         self._remember_absent = remember_absent
         self._kept: dict[K, tuple[float, V | None]] = {}
         self._lock = threading.Lock()
@@ -31,7 +38,7 @@ class RecentlyFound(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Return the value for `key`, or None if there is none."""
         kept = self._kept.get(key)
-        now = time.monotonic()
+        now = self._clock()
         if kept and now < kept[0]:
             return kept[1]
         value = self._find(key)

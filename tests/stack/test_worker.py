@@ -76,7 +76,7 @@ class WorkerProcess:
     def start(self, *, concurrency: int = 1) -> None:
         """Start it and return once it has said that it lives and has its pool."""
         arguments = ["worker", "--id", "1", "--concurrency", str(concurrency)]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "manage.py", *arguments],
             cwd=self.project,
             env=self.environment,
@@ -127,7 +127,9 @@ class WorkerProcess:
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return the runs or the nodes as they are stored, oldest first."""
         table = {"run": "processes_run", "node": "processes_workernode"}[table]
-        with closing(sqlite3.connect(self.folder / "arabica.sqlite3", timeout=PATIENCE)) as database:
+        with closing(
+            sqlite3.connect(self.folder / "arabica.sqlite3", timeout=PATIENCE)
+        ) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1")]  # noqa: S608
 
