@@ -52,7 +52,9 @@ class WorkerProcess:
             "VAR_DIR": str(folder),
             "PYTHONPATH": str(folder),
             "PROCESS_MODULES": "waiting_process",
+            "LOG_LEVEL": "DEBUG",  # where Celery says that it is ready
         }
+        self._output = folder / "output"
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -74,24 +76,26 @@ class WorkerProcess:
         )
 
     def start(self, *, concurrency: int = 1) -> None:
-        """Start it and return once it has said that it lives and has its pool."""
+        """Start it and return once it is ready."""
         arguments = ["worker", "--id", "1", "--concurrency", str(concurrency)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "manage.py", *arguments],
-            cwd=self.project,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self.wait_until(lambda: len(self.pool()) == concurrency and bool(self.rows("node")))
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "manage.py", *arguments],
+                cwd=self.project,
+                env=self.environment,
+                text=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.wait_until(lambda: " ready." in self._output.read_text())
 
     def stop(self) -> str:
         """Return what it printed once it has ended after a SIGTERM."""
-        self.process.terminate()
         assert self._process is not None
-        output, _ = self._process.communicate(timeout=PATIENCE)
-        assert self._process.returncode == 0, output
+        self._process.terminate()
+        code = self._process.wait(PATIENCE)
+        output = self._output.read_text()
+        assert code == 0, output
         return output
 
     def end(self) -> None:
@@ -102,7 +106,7 @@ class WorkerProcess:
             for child in self.pool():
                 child.kill()
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
     def pool(self) -> list[psutil.Process]:
         """Return the living pool children."""
@@ -139,8 +143,7 @@ class WorkerProcess:
         while not is_so():
             assert self._process is not None
             if time.monotonic() > deadline or self._process.poll() is not None:
-                self._process.kill()
-                pytest.fail(self._process.communicate()[0])
+                pytest.fail(self._output.read_text())
             time.sleep(0.02)
 
 
@@ -256,10 +259,10 @@ def test_wrong_argument_is_one_sentence(
 
 def kill_pool_child(worker: WorkerProcess) -> psutil.Process:
     """Kill the only pool child and return the one that takes its place."""
-    [child] = worker.pool()
-    os.kill(child.pid, signal.SIGKILL)
-    worker.wait_until(lambda: len(worker.pool()) == 1 and worker.pool() != [child])
-    [replaced] = worker.pool()
+    [killed] = worker.pool()
+    os.kill(killed.pid, signal.SIGKILL)
+    worker.wait_until(lambda: any(child != killed for child in worker.pool()))
+    [replaced] = (child for child in worker.pool() if child != killed)
     return replaced
 
 
