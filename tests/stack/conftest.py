@@ -78,9 +78,9 @@ class Installation:
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.output)):
             readable, _, _ = select.select([self.process.stdout], [], [], 0.2)
-            if readable:
-                self.output += os.read(self.process.stdout.fileno(), 65_536).decode()
-            if time.monotonic() > deadline or (not readable and self.process.poll() is not None):
+            chunk = os.read(self.process.stdout.fileno(), 65_536) if readable else None
+            self.output += (chunk or b"").decode()
+            if chunk == b"" or time.monotonic() > deadline:  # it has ended, or takes too long
                 pytest.fail(f"{pattern!r} is not in:\n{self.output}")
         return found
 
