@@ -21,7 +21,3 @@ class LeaseLost(ProcessesError):
 
     def __init__(self, run_id: UUID) -> None:
         super().__init__(f"The lease on run {run_id} is lost.")
-
-
-class UnknownWorker(ProcessesError):
-    """No worker has this id."""

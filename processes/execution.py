@@ -4,7 +4,9 @@ Every change of status is one conditional UPDATE with the old state and the leas
 WHERE; no row changed means that somebody else was first.
 """
 
+import time
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,9 +20,11 @@ from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
+from processes.moments import describe_cancel
 from processes.outages import OUTAGES, outlast_outage
 from processes.outputs import check_outputs
 from processes.recording import RunReport
+from processes.slots import Slot
 from processes.text import make_message
 
 logger = structlog.get_logger(__name__)
@@ -31,17 +35,27 @@ EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()
 
 def work_until_idle() -> None:
     """Claim and execute runs, best first, until none is left or the node is to stop."""
-    node = nodes.current()
+    node, slot = nodes.current(), nodes.current_slot()
     close_old_connections()
+    slot.wait_until_free(node.is_stopping)
     while not node.is_stopping():
+        began = time.monotonic()
         try:
             run = claim_run(node)
         except OUTAGES as error:  # the beat rings again once the database is back
             logger.warning("database away; nothing claimed", error=str(error))
             return
-        if run is None:
+        if run is None or run.lease_token is None:
             return
-        execute_run(run)
+        slot.hold(run.pk, run.lease_token, deadline=began + LEASE.total_seconds())
+        _execute_in(slot, run)
+
+
+def _execute_in(slot: Slot, run: Run) -> None:
+    try:
+        execute_run(run, slot)
+    finally:
+        slot.release()  # the reconciler ends a run whose end could not be recorded
 
 
 def claim_run(node: nodes.Node) -> Run | None:
@@ -79,10 +93,15 @@ def claim_run(node: nodes.Node) -> Run | None:
     return run
 
 
-def execute_run(run: Run) -> None:
-    """Carry out a claimed run and record how it ended, however long the database is away."""
+def execute_run(run: Run, slot: Slot | None = None) -> None:
+    """Carry out a claimed run and record how it ended, however long the database is away.
+
+    `slot` says in a pool child what it does.
+    """
     report = RunReport(run)
-    outputs, error = _carry_out(run, report)
+    outputs, error = _carry_out(run, report, slot)
+    if slot:
+        slot.begin_ending()
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
@@ -96,20 +115,22 @@ def execute_run(run: Run) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport) -> tuple[dict[str, Any], str | None]:
+def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
+        **({"is_cancelled": slot.is_cancelled} if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
         return {}, str(error)
-    except Exception as error:  # an executor of any kind may raise anything; the run must end
+    except (Exception, SystemExit) as error:
+        # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
         return {}, f"{type(error).__name__}: {error}"
 
@@ -135,23 +156,64 @@ def fail_run(run: Run, *, error: str) -> None:
     """
     error = make_message(error)
     with transaction.atomic():
-        if run.attempt <= run.retry_count:
-            _release_lease(
+        if not _end_if_cancelled(run):
+            _fail_or_retry(
                 run,
-                status=Run.Status.WAITING,
-                ready_at=Now() + run.retry_delay,
+                is_retried=run.attempt <= run.retry_count,
                 message=error,
-                reason=Run.Reason.RETRY_PENDING,
+                reasons=(Run.Reason.RETRY_PENDING, Run.Reason.PROCESS_FAILED),
             )
-        else:
-            _release_lease(
+            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+
+
+def lose_attempt(
+    run: Run, *, error: str, reason: str = Run.Reason.WORKER_LOST, **facts: Any
+) -> None:
+    """Record that an attempt died with its worker; the process model says whether another follows.
+
+    `facts` (exit code, signal) go to the attempt. Raise LeaseLost if the lease is no longer held.
+    """
+    error = make_message(error)
+    with transaction.atomic():
+        if not _end_if_cancelled(run, **facts):
+            _fail_or_retry(
                 run,
-                status=Run.Status.FAILED,
+                is_retried=run.has_attempt_after_loss,
                 message=error,
-                reason=Run.Reason.PROCESS_FAILED,
-                finished_at=Now(),
+                reasons=(reason, reason),
             )
-        _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+            _end_attempt(run, outcome=RunAttempt.Outcome.LOST, error=error, **facts)
+    logger.warning("attempt lost", run=str(run.pk), attempt=run.attempt, error=error)
+
+
+def _end_if_cancelled(run: Run, **facts: Any) -> bool:
+    """End a run whose cancel was requested: it gets no other attempt, however this one ended.
+
+    The row is locked, so that no request comes between this look and the end.
+    """
+    lease = Run.objects.running().filter(pk=run.pk, lease_token=run.lease_token)
+    request = lease.select_for_update().values_list("cancel_requested_at", "cancel_requested_by")
+    requested_at, requested_by = request.first() or (None, "")
+    if requested_at is None:
+        return False
+    message = describe_cancel(requested_at, requested_by)
+    _release_lease(
+        run,
+        status=Run.Status.CANCELLED,
+        message=message,
+        reason=Run.Reason.CANCELLED,
+        finished_at=Now(),
+    )
+    _end_attempt(run, outcome=RunAttempt.Outcome.CANCELLED, error=message, **facts)
+    return True
+
+
+def _fail_or_retry(run: Run, *, is_retried: bool, message: str, reasons: tuple[str, str]) -> None:
+    changes: dict[str, Any] = {"status": Run.Status.FAILED, "finished_at": Now()}
+    if is_retried:
+        changes = {"status": Run.Status.WAITING, "ready_at": Now() + run.retry_delay}
+    reason = reasons[0] if is_retried else reasons[1]
+    _release_lease(run, message=message, reason=reason, **changes)
 
 
 def _release_lease(run: Run, **changes: Any) -> None:
@@ -164,12 +226,17 @@ def _release_lease(run: Run, **changes: Any) -> None:
         raise LeaseLost(run.pk)
 
 
-def _end_attempt(run: Run, *, outcome: str, error: str = "") -> None:
+def _end_attempt(run: Run, *, outcome: str, error: str = "", **facts: Any) -> None:
     RunAttempt.objects.filter(run=run, number=run.attempt).update(
-        outcome=outcome, error=error, finished_at=Now()
+        outcome=outcome, error=error, finished_at=Now(), **facts
     )
 
 
-def extend_leases(node: nodes.Node) -> None:
-    """Extend every lease that `node` holds, by the database's clock."""
-    Run.objects.running().filter(node_id=node.boot_id).update(lease_expires_at=Now() + LEASE)
+def extend_leases(node: nodes.Node, tokens: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Extend the leases of `node`, by the database's clock; return the tokens that count no more."""
+    if not tokens:
+        return set()
+    leases = Run.objects.running().filter(node_id=node.boot_id, lease_token__in=tokens)
+    if leases.update(lease_expires_at=Now() + LEASE) == len(tokens):
+        return set()
+    return set(tokens) - set(leases.values_list("lease_token", flat=True))

@@ -6,6 +6,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
 
 SUPERVISOR_PID = "ARABICA_SUPERVISOR_PID"
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
@@ -46,6 +50,52 @@ def die_with_supervisor() -> None:
     supervisor_pid = os.environ.pop(SUPERVISOR_PID, None)
     if supervisor_pid is not None:
         die_with_parent(parent_pid=int(supervisor_pid))
+
+
+def signal_tree(
+    pid: int, number: int = signal.SIGKILL, *, is_meant: Callable[[], bool] = lambda: True
+) -> None:
+    """Send a signal to a process and all it has started, the youngest first.
+
+    The process stands still meanwhile: it starts no more, and `is_meant`, asked then, holds.
+    """
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        root.suspend()
+        try:
+            if is_meant():
+                _signal_descendants(root, number)
+                root.send_signal(number)
+        finally:
+            root.resume()
+
+
+def look_at_exit(pid: int) -> int | None:
+    """Return how a dead child ended, minus the signal's number if one killed it; do not reap it.
+
+    None once it is reaped, and where this cannot be asked.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
+def kill_own_tree() -> None:
+    """Kill this process and all it has started; never returns."""
+    _signal_descendants(psutil.Process(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _signal_descendants(root: psutil.Process, number: int) -> None:
+    for descendant in reversed(root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            descendant.send_signal(number)
 
 
 def _ask_kernel(signal_number: int) -> None:

@@ -6,7 +6,8 @@ reconciler in the beat, so publishing never fails or delays whoever starts a run
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -21,9 +22,11 @@ from django.db.models.functions import Now
 from kombu import Producer
 from kombu.pools import producers
 
+from processes.execution import LEASE, lose_attempt
 from processes.models import ProcessModel, Run, Worker, WorkerNode
 from processes.models.runs import DEFAULT_PRIORITY
 from processes.models.workers import queue_of
+from processes.moments import describe_cancel, format_moment
 from processes.tasks import LISTEN_COMMAND, look
 
 logger = structlog.get_logger(__name__)
@@ -31,6 +34,7 @@ logger = structlog.get_logger(__name__)
 PUBLISH_TIMEOUT = 0.2
 SILENT_AFTER_FAILURE = 2.0
 JUST_READY = timedelta(seconds=2)
+MAX_ENDED_AT_ONCE = 1_000  # so that a tick of the beat stays short after a great loss
 
 
 def queue_run(
@@ -44,6 +48,7 @@ def queue_run(
     priority: int = DEFAULT_PRIORITY,
     owner: str = "",
     requested_by: str = "",
+    schedule_id: UUID | None = None,
 ) -> Run:
     """Store a WAITING run and ring for it after COMMIT.
 
@@ -59,6 +64,7 @@ def queue_run(
         priority=priority,
         owner=owner,
         requested_by=requested_by,
+        schedule_id=schedule_id,
         **({"ready_at": ready_at} if ready_at else {}),
     )
     run.save(force_insert=True)
@@ -69,6 +75,28 @@ def queue_run(
 
 def _ring_for(worker_id: int | None, run_id: UUID) -> None:
     ring(queue_of(worker_id), hint=run_id)
+
+
+def cancel_run(run_id: UUID, *, requested_by: str) -> bool:
+    """Cancel a run; return whether there was something to cancel. Raise Run.DoesNotExist.
+
+    A waiting run is CANCELLED at once. A running one is told to end by its node within a second
+    or two; if it succeeds before, it stays SUCCEEDED. A finished one never changes.
+    """
+    with transaction.atomic():
+        locked = Run.objects.select_for_update().filter(pk=run_id)
+        status, now = locked.values_list("status", Now()).get()
+        request = {"cancel_requested_at": now, "cancel_requested_by": requested_by}
+        if status == Run.Status.WAITING:
+            ended = {
+                "status": Run.Status.CANCELLED,
+                "message": describe_cancel(now, requested_by),
+                "reason": Run.Reason.CANCELLED,
+                "finished_at": Now(),
+            }
+            return bool(Run.objects.waiting().filter(pk=run_id).update(**request, **ended))
+        running = Run.objects.running().filter(pk=run_id, cancel_requested_at=None)
+        return bool(running.update(**request))
 
 
 class Doorbell:
@@ -106,6 +134,15 @@ def ring(queue: str, *, hint: UUID | None = None, times: int = 1) -> bool:
             look.apply_async(args=args, queue=queue, producer=producer, retry=False)
 
     return _publish(send, patience=PUBLISH_TIMEOUT * times)
+
+
+def send_task(name: str, args: Any, kwargs: Any, **options: Any) -> bool:
+    """Send a housekeeping task; return whether the broker took it. Never raises, as `ring`."""
+
+    def send(producer: Producer) -> None:
+        current_app.send_task(name, args, kwargs, producer=producer, retry=False, **options)
+
+    return _publish(send, patience=PUBLISH_TIMEOUT)
 
 
 def ask_nodes_to_listen() -> bool:
@@ -163,6 +200,22 @@ def _transport_options(scheme: str) -> dict[str, Any]:
     return {}
 
 
+def ring_for_runs(runs: Collection[Run]) -> int:
+    """Ring for runs that have just been stored together; return how often.
+
+    Once for each queue, and again for each further free slot that could take one of them.
+    """
+    counts = Counter(run.worker_id for run in runs)
+    free = WorkerNode.objects.taking_runs().count_free_slots() if len(runs) > 1 else Counter()
+    rings = 0
+    for worker_id, count in counts.items():
+        slots = free.total() if worker_id is None else free[worker_id]
+        times = min(count, max(slots, 1))
+        if ring(queue_of(worker_id), times=times):
+            rings += times
+    return rings
+
+
 def ring_for_ready_runs(*, just_ready: bool) -> int:
     """Ring again for ready runs that nobody has claimed; return how often.
 
@@ -184,8 +237,42 @@ def ring_for_ready_runs(*, just_ready: bool) -> int:
 
 
 def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
-    runs = Run.objects.ready().filter(process_model__enabled=True)
+    runs = Run.objects.ready().in_turn().filter(process_model__enabled=True)
     if just_ready:
         runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
     counts = runs.order_by().values("worker").annotate(count=Count("pk"))
     return {row["worker"]: row["count"] for row in counts}
+
+
+def end_abandoned_runs() -> int:
+    """End the attempts whose lease ran out, longest ago first; return how many.
+
+    Their process models say what follows. Several beats may do this at once: PostgreSQL skips
+    the rows another one has locked, and a lease that was extended meanwhile is left alone.
+    """
+    abandoned = Run.objects.abandoned().order_by("lease_expires_at")
+    ids = list(abandoned.values_list("pk", flat=True)[:MAX_ENDED_AT_ONCE])
+    return sum(_end_abandoned_run(run_id) for run_id in ids)
+
+
+def _end_abandoned_run(run_id: UUID) -> bool:
+    with transaction.atomic():
+        run = (
+            Run.objects.abandoned()
+            .filter(pk=run_id)
+            .select_related("process_model")
+            .select_for_update(skip_locked=True, of=("self",))
+            .first()
+        )
+        if run is None or run.lease_expires_at is None:
+            return False
+        lose_attempt(run, error=_describe_loss(run, heard_at=run.lease_expires_at - LEASE))
+    return True
+
+
+def _describe_loss(run: Run, *, heard_at: datetime) -> str:
+    names = run.attempts.filter(number=run.attempt).values_list("node_name", flat=True)
+    return (
+        f"The worker was lost: node {names.first() or run.node_id}"
+        f" gives no sign since {format_moment(heard_at)}."
+    )

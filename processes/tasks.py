@@ -1,7 +1,11 @@
-"""The one Celery task: a doorbell, not an order."""
+"""The Celery tasks: a doorbell, which is no order, and housekeeping."""
+
+from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
+from processes import retention
 from processes.execution import work_until_idle
 
 # The remote control command by which the beat proves to each node that messages arrive.
@@ -16,3 +20,15 @@ def look(hint: str | None = None) -> None:
     the run that made somebody ring, for people who read the broker.
     """
     work_until_idle()
+
+
+@shared_task(name="processes.purge_runs", ignore_result=True)
+def purge_runs() -> None:
+    """Delete runs that ended over RUN_RETENTION_DAYS ago; safe to deliver twice."""
+    retention.purge_runs(timedelta(days=settings.RUN_RETENTION_DAYS))
+
+
+@shared_task(name="processes.purge_logs", ignore_result=True)
+def purge_logs() -> None:
+    """Delete the logs of runs made over LOG_RETENTION_DAYS ago; safe to deliver twice."""
+    retention.purge_logs(timedelta(days=settings.LOG_RETENTION_DAYS))

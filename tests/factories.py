@@ -1,7 +1,7 @@
 """Rows for tests; traits put them into a state."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -18,6 +18,10 @@ from factory.django import DjangoModelFactory
 
 from connector.models import ApiClient
 from processes.models import Parameter, ProcessModel, Run, Worker, WorkerNode
+from scheduler.clock import database_now
+from scheduler.drafts import ScheduleDraft
+from scheduler.models import Schedule
+from scheduler.planning import create_schedule
 
 
 class WorkerFactory(DjangoModelFactory[Worker]):
@@ -99,6 +103,32 @@ class RunFactory(DjangoModelFactory[Run]):
             finished_at=LazyFunction(Now),
         )
         postponed = Trait(ready_at=Now() + timedelta(hours=1))
+
+
+def make_schedule(quartz: str = "0 0 0 1 1 ? 2199", **fields: Any) -> Schedule:
+    """Return a stored schedule; `fields` are those of a draft."""
+    model = fields.pop("process_model", None) or ProcessModelFactory.create()
+    return create_schedule(ScheduleDraft(model, quartz, fields.pop("time_zone", "UTC"), **fields))
+
+
+def make_due_schedule(since: timedelta = timedelta(0), **fields: Any) -> Schedule:
+    """Return a yearly schedule whose fire time of this year came so long ago and is not claimed."""
+    moment = (database_now() - since).replace(microsecond=0)
+    schedule = make_schedule(f"{moment:%-S %-M %-H %-d %-m} ?", **fields)
+    schedule.next_fire_time = moment
+    schedule.save()
+    return schedule
+
+
+def move_back(schedule: Schedule, since: timedelta) -> datetime:
+    """Have a schedule's oldest unsettled fire time lie so far back; return that time.
+
+    What the ledger has of it is forgotten: nothing is claimed up to what is settled.
+    """
+    schedule.fires.all().delete()
+    moment = (database_now() - since).replace(microsecond=0)
+    Schedule.objects.filter(pk=schedule.pk).update(next_fire_time=moment, settled_until=None)
+    return moment
 
 
 class ApiClientFactory(DjangoModelFactory[ApiClient]):

@@ -23,6 +23,13 @@ from processes.models import Application, Output, Parameter, ProcessModel, Run
 
 OWNED_BY_CODE = ["name", "title", "description", "executor", "configuration"]
 
+ADD_SCHEDULE = "scheduler.add_schedule"
+
+
+def new_schedule_of(process_model: ProcessModel) -> str:
+    """Return the address of the form of a new schedule, with the process model chosen."""
+    return f"{reverse('admin:scheduler_schedule_add')}?process_model={process_model.pk}"
+
 
 def is_owned_by_code(process_model: ProcessModel | None) -> bool:
     """Tell whether `sync_processes` would overwrite what is edited here."""
@@ -129,6 +136,7 @@ class ProcessModelAdmin(ModelAdmin):
     list_display = [
         "name_and_title",
         "parameters_link",
+        "schedule_link",
         "executor",
         "is_enabled",
         "last_run",
@@ -139,7 +147,7 @@ class ProcessModelAdmin(ModelAdmin):
     list_before_template = "admin/processes/processmodel/how_to_add.html"
     search_fields = ["name", "title"]
     actions = ["show_parameters_of_selected"]
-    actions_detail = ["show_parameters"]
+    actions_detail = ["show_parameters", "schedule"]
     autocomplete_fields = ["application", "default_worker"]
     inlines = [ParameterInline, OutputInline]
     fieldsets = [
@@ -161,6 +169,14 @@ class ProcessModelAdmin(ModelAdmin):
         """Return the icon that leads to the sample query, and how many parameters it has."""
         return render_to_string(
             "admin/processes/processmodel/parameters_link.html", {"process_model": process_model}
+        )
+
+    @admin.display(description=_("Schedule"))
+    def schedule_link(self, process_model: ProcessModel) -> SafeString:
+        """Return the icon that leads to a new schedule of it."""
+        return render_to_string(
+            "admin/processes/processmodel/schedule_link.html",
+            {"process_model": process_model, "address": new_schedule_of(process_model)},
         )
 
     @admin.display(description=_("enabled"), ordering="enabled", boolean=True)
@@ -206,6 +222,30 @@ class ProcessModelAdmin(ModelAdmin):
         if process_model is None:
             raise Http404
         return HttpResponseRedirect(reverse("connector:parameters", args=[process_model.pk]))
+
+    @action(
+        description=_("Schedule"),
+        icon="calendar_add_on",
+        url_path="schedule",
+        permissions=["schedule"],
+    )
+    def schedule(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Open the form of a new schedule of this process model."""
+        process_model = self.get_object(request, object_id)
+        if process_model is None:
+            raise Http404
+        return HttpResponseRedirect(new_schedule_of(process_model))
+
+    def has_schedule_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the reader may make schedules."""
+        return request.user.has_perm(ADD_SCHEDULE)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Leave out the icon that leads where the reader may not go."""
+        columns = list(super().get_list_display(request))
+        if not self.has_schedule_permission(request):
+            columns.remove("schedule_link")
+        return columns
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcessModel]:
         """Return the process models with what the list shows of them."""

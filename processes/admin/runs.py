@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter, RelatedD
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from processes.admin.run_actions import RunActions
 from processes.admin.run_filters import (
     CreatedFilter,
     LimitedPaginator,
@@ -41,16 +42,16 @@ class RunChangeList(ChangeList):
         super().get_results(request)
         # Where the two differ the header offers to "show all", which is the last seven days.
         self.full_result_count = self.result_count
-        reasons: dict[int | None, str] = {}
+        reasons: dict[UUID | int | None, str] = {}
         for run in self.result_list:
             run.in_words = describe(run, reasons)
 
 
-def describe(run: Run, reasons: dict[int | None, str]) -> str:
+def describe(run: Run, reasons: dict[UUID | int | None, str]) -> str:
     """Return why `run` stands where it stands.
 
-    What ready runs wait for depends on their worker alone and is kept in `reasons`; it takes
-    queries, which the other cases do not.
+    What ready runs wait for depends on their worker, or on the run before them, and is kept in
+    `reasons`; it takes queries, which the other cases do not.
     """
     if run.status == Run.Status.RUNNING:
         return describe_progress(run)
@@ -58,9 +59,10 @@ def describe(run: Run, reasons: dict[int | None, str]) -> str:
         return run.message
     if run.ready_at > timezone.now() or not run.process_model.enabled:
         return explain_wait(run)
-    if run.worker_id not in reasons:
-        reasons[run.worker_id] = explain_wait(run)
-    return reasons[run.worker_id]
+    cause = run.waits_for or run.worker_id
+    if cause not in reasons:
+        reasons[cause] = explain_wait(run)
+    return reasons[cause]
 
 
 def describe_progress(run: Run) -> str:
@@ -115,7 +117,7 @@ class AttemptInline(TabularInline):
 
 
 @admin.register(Run)
-class RunAdmin(ModelAdmin):
+class RunAdmin(RunActions, ModelAdmin):
     """Every execution. Nothing here is edited: what a run says happened, happened."""
 
     list_display = [
@@ -166,7 +168,8 @@ class RunAdmin(ModelAdmin):
                 "fields": [
                     ("created_at", "ready_at"),
                     ("started_at", "finished_at"),
-                    ("shown_duration", "cancel_requested_at"),
+                    "shown_duration",
+                    ("cancel_requested_at", "cancel_requested_by"),
                 ]
             },
         ),

@@ -1,6 +1,6 @@
 """What every kind of executor is given, and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,14 +20,22 @@ class Report(Protocol):
         """Say how far the run is; `total` is None while nobody knows it."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Work:
-    """One attempt of a run: `values` in their stored form, `configuration` of the process model."""
+    """One attempt of a run: `values` in their stored form, `configuration` of the process model.
+
+    `is_cancelled` tells at any moment whether somebody wants it to end.
+    """
 
     run_id: UUID
     attempt: int
     values: Mapping[str, Any]
     configuration: Mapping[str, Any]
+    is_cancelled: Callable[[], bool] = _never
 
 
 class Executor(Protocol):

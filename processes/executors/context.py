@@ -1,5 +1,6 @@
 """What a process function may know of the run it is called for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,12 @@ class RunContext:
     run_id: UUID
     attempt: int
     report: Report
+    cancelled: Callable[[], bool] = lambda: False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether somebody has cancelled the run; SystemExit is raised in it then as well."""
+        return self.cancelled()
 
     def log(self, text: str) -> None:
         """Add `text` to the run's log."""

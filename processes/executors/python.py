@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import signal
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from processes import registry
@@ -31,8 +33,11 @@ class PythonExecutor:
         arguments = _build_arguments(process.signature, work.values, report)
         function = partial(process.function, **arguments)
         if process.signature.takes_context:
-            function = partial(function, RunContext(work.run_id, work.attempt, report))
-        return _check_outputs(process.signature, _call(function, report))
+            context = RunContext(work.run_id, work.attempt, report, work.is_cancelled)
+            function = partial(function, context)
+        with _ended_by_term(work.is_cancelled):
+            result = _call(function, report)
+        return _check_outputs(process.signature, result)
 
 
 def _find_process(configuration: Mapping[str, Any]) -> registry.RegisteredProcess:
@@ -67,6 +72,29 @@ def _build_argument(spec: ParameterSpec, value: Any) -> Any:
     except WrongType as error:
         raise ProcessFailed(f"The value {spec.name!r} takes {error.expected}.") from error
     return spec.enum_class(stored) if spec.enum_class else to_python(spec.value_type, stored)
+
+
+@contextlib.contextmanager
+def _ended_by_term(is_cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in a function that is cancelled, so that it can clean up.
+
+    Else the signal is for the worker's process, which treats it as it did before.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if is_cancelled():
+            raise SystemExit("The run was cancelled.")
+        signal.signal(number, before)
+        signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _call(function: Callable[[], Any], report: Report) -> Any:

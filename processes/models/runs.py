@@ -7,13 +7,14 @@ from typing import Self
 import uuid_utils.compat
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from processes.models.process_models import MAX_RETRY_COUNT, ProcessModel
 from processes.models.workers import Worker, WorkerNode
 
+UNFINISHED = ["WAITING", "RUNNING"]
 MIN_PRIORITY, DEFAULT_PRIORITY, MAX_PRIORITY = 1, 50, 99
 
 
@@ -37,6 +38,19 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Return the runs that a node holds a lease on."""
         return self.filter(status=Run.Status.RUNNING)
 
+    def abandoned(self) -> Self:
+        """Return the running runs whose lease ran out: nobody has extended it."""
+        return self.running().filter(lease_expires_at__lt=Now())
+
+    def unfinished(self) -> Self:
+        """Return the runs whose status may still change."""
+        return self.filter(status__in=UNFINISHED)
+
+    def in_turn(self) -> Self:
+        """Leave out the runs that wait for another one to finish."""
+        earlier = Run.objects.unfinished().filter(pk=OuterRef("waits_for"))
+        return self.filter(Q(waits_for=None) | ~Exists(earlier))
+
     def claimable_by(self, worker_id: int) -> Self:
         """Return the runs that a node of `worker_id` may take, best first.
 
@@ -45,6 +59,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         worker = Worker.objects.taking_runs().filter(pk=worker_id)
         return (
             self.ready()
+            .in_turn()
             .filter(Exists(worker), Q(worker=None) | Q(worker=worker_id))
             .filter(process_model__enabled=True)
             .order_by("-priority", "ready_at", "id")
@@ -72,6 +87,9 @@ class Run(models.Model):
 
         PROCESS_FAILED = "process_failed", _("the process failed")
         RETRY_PENDING = "retry_pending", _("a retry is pending")
+        WORKER_LOST = "worker_lost", _("the worker was lost")
+        WORKER_STOPPED = "worker_stopped", _("the worker was stopped")
+        CANCELLED = "cancelled", _("cancelled")
 
     id = models.UUIDField(_("robustaSpid"), primary_key=True, default=new_run_id, editable=False)
     process_model = models.ForeignKey(
@@ -115,12 +133,16 @@ class Run(models.Model):
     owner = models.CharField(_("owner"), max_length=100, blank=True)
     requested_by = models.CharField(_("requested by"), max_length=200, blank=True)
     schedule_id = models.UUIDField(_("schedule"), null=True)
+    waits_for = models.UUIDField(
+        _("waits for"), null=True, help_text=_("The run that has to finish before this one begins.")
+    )
 
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     ready_at = models.DateTimeField(_("ready at"), db_default=Now())
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)
+    cancel_requested_by = models.CharField(_("cancel requested by"), max_length=200, blank=True)
 
     node = models.ForeignKey(
         WorkerNode,
@@ -139,6 +161,7 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-id"]
+        permissions = [("cancel_run", "Can cancel runs")]
         constraints = [
             # Protects readers of the status: the five words are all there are.
             models.CheckConstraint(
@@ -192,6 +215,12 @@ class Run(models.Model):
                 condition=Q(schedule_id__isnull=False),
                 name="run_of_schedule",
             ),
+            # Serves the overlap policies and the status of a plan: what goes on of a schedule.
+            models.Index(
+                fields=["schedule_id", "status"],
+                condition=Q(schedule_id__isnull=False),
+                name="run_of_schedule_by_status",
+            ),
             # Serves the runs meant for one worker, newest first.
             models.Index(
                 fields=["worker", "-id"], condition=Q(worker__isnull=False), name="run_of_worker"
@@ -200,6 +229,14 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def has_attempt_after_loss(self) -> bool:
+        """Tell whether another attempt is left for a worker that was lost: at least one is."""
+        return (
+            self.process_model.on_worker_lost == ProcessModel.OnWorkerLost.RETRY
+            and self.attempt <= max(self.retry_count, 1)
+        )
 
     @property
     def is_finished(self) -> bool:
@@ -215,6 +252,8 @@ class RunAttempt(models.Model):
 
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
+        LOST = "lost", _("lost")
+        CANCELLED = "cancelled", _("cancelled")
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     number = models.PositiveSmallIntegerField(_("number"))

@@ -11,6 +11,7 @@ from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
 OFFLINE_AFTER = timedelta(seconds=30)
+FORGOTTEN_AFTER = timedelta(days=1)
 SHARED_QUEUE = "shared"
 
 
@@ -63,6 +64,14 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
         """Return the nodes whose last heartbeat is recent, by the database's clock."""
         return self.filter(stopped_at=None, last_seen_at__gt=Now() - OFFLINE_AFTER)
 
+    def silent(self) -> Self:
+        """Return the nodes that went offline within a day without having been stopped."""
+        return self.filter(
+            stopped_at=None,
+            last_seen_at__lte=Now() - OFFLINE_AFTER,
+            last_seen_at__gt=Now() - FORGOTTEN_AFTER,
+        )
+
     def taking_runs(self) -> Self:
         """Return the online nodes whose worker is neither disabled nor paused."""
         return self.online().filter(worker__in=Worker.objects.taking_runs())
@@ -103,6 +112,10 @@ class WorkerNode(models.Model):
         verbose_name = _("worker node")
         verbose_name_plural = _("worker nodes")
         ordering = ["-last_seen_at"]
+        indexes = [
+            # Serves readiness: which are online, which went silent, and the last heartbeat of all.
+            models.Index(fields=["last_seen_at"], name="node_last_seen"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from processes.models import ProcessModel, Run
 from tests.factories import ProcessModelFactory, RunFactory, WorkerFactory, WorkerNodeFactory
@@ -51,7 +50,7 @@ def leases_of_a_node() -> "QuerySet[Any, Any]":
 
 
 def leases_that_ran_out() -> "QuerySet[Any, Any]":
-    return Run.objects.running().filter(lease_expires_at__lt=Now()).order_by("lease_expires_at")
+    return Run.objects.abandoned().order_by("lease_expires_at")
 
 
 def runs_of_a_process_model() -> "QuerySet[Any, Any]":

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from processes import lifetime
+
 ROOT = Path(__file__).resolve().parents[2]
 LONG_ENOUGH = 20.0  # for a busy machine; the processes would live for a minute
 
@@ -178,3 +180,69 @@ def test_programs_started_by_a_child_do_not_take_the_supervisor_for_their_parent
 
     output, _ = child.communicate(timeout=LONG_ENOUGH)
     assert output.splitlines() == ["None", str(child.pid)]
+
+
+# Starts a child that starts another, which prints both process ids and stays.
+TREE = """
+import subprocess, sys, time
+inner = "import os, time; print(os.getppid(), os.getpid(), flush=True); time.sleep(60)"
+outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+subprocess.Popen([sys.executable, "-c", outer])
+sys.stdin.readline()
+{call}
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_tree_is_killed_with_all_it_has_started(
+    by_itself: bool, started: list[subprocess.Popen[str]]
+) -> None:
+    call = "from processes import lifetime; lifetime.kill_own_tree()"
+    root = subprocess.Popen(  # noqa: S603 - a program of this file
+        [sys.executable, "-c", TREE.replace("{call}", call if by_itself else "")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    started.append(root)
+    assert root.stdout is not None
+    assert root.stdin is not None
+    descendants = [int(pid) for pid in root.stdout.readline().split()]
+    assert len(descendants) == 2
+
+    if by_itself:
+        root.stdin.write("\n")
+        root.stdin.flush()
+    else:
+        lifetime.signal_tree(root.pid)
+
+    assert all(ends(pid) for pid in descendants)
+    assert root.wait(LONG_ENOUGH) == -signal.SIGKILL
+
+
+def test_tree_that_is_gone_is_no_error(started: list[subprocess.Popen[str]]) -> None:
+    root = start("pass")
+    started.append(root)
+    root.wait(LONG_ENOUGH)
+
+    lifetime.signal_tree(root.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cannot be asked elsewhere")
+@pytest.mark.parametrize("number", [signal.SIGKILL, 0])
+def test_end_of_a_child_is_seen_before_it_is_reaped(
+    number: int, started: list[subprocess.Popen[str]]
+) -> None:
+    child = start("import time; time.sleep(60)" if number else "raise SystemExit(3)")
+    started.append(child)
+    if number:
+        assert lifetime.look_at_exit(child.pid) is None
+        os.kill(child.pid, number)
+    assert ends(child.pid)
+
+    assert lifetime.look_at_exit(child.pid) == (-number or 3)
+
+    assert child.wait() == (-number or 3)
+    assert lifetime.look_at_exit(child.pid) is None

@@ -11,6 +11,7 @@ from processes import nodes
 from processes.execution import claim_run, execute_run, work_until_idle
 from processes.executors.base import ProcessFailed
 from processes.executors.context import RunContext
+from processes.leases import LeaseKeeper
 from processes.models import Run, RunAttempt, RunLog, WorkerNode
 from tests.factories import RunFactory
 from tests.outage import database_away, database_away_for
@@ -128,11 +129,11 @@ def test_worker_that_cannot_claim_goes_on_later(
 
 
 def test_heartbeat_outlives_an_outage(node: nodes.Node) -> None:
-    heartbeat = nodes.Heartbeat(node, lambda node: None)
+    heartbeat = nodes.Heartbeat(node, LeaseKeeper(node))
     WorkerNode.objects.all().delete()
     with database_away():
-        heartbeat._beat()
+        heartbeat._pulse()
 
-    heartbeat._beat()
+    heartbeat._pulse()
 
     assert WorkerNode.objects.online().get().pk == node.boot_id

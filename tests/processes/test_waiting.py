@@ -27,6 +27,15 @@ def retry_pending() -> Run:
     )
 
 
+def worker_lost() -> Run:
+    return RunFactory.create(
+        attempt=1,
+        reason=Run.Reason.WORKER_LOST,
+        message="The worker was lost.",
+        ready_at=NOON + timedelta(seconds=65),
+    )
+
+
 def postponed() -> Run:
     return RunFactory.create(ready_at=NOON + timedelta(days=1))
 
@@ -102,6 +111,10 @@ def somebody_free() -> Run:
     ("make_run", "reason"),
     [
         (retry_pending, "retry 2 of 3 is due at 12:01:05 UTC, after the error: No paper."),
+        (
+            worker_lost,
+            "retry 1 of 1 is due at 12:01:05 UTC, after a loss: The worker was lost.",
+        ),
         (postponed, "it is due at 2026-11-24 12:00:00 UTC"),
         (process_model_disabled, "process model Pay is disabled"),
         (worker_disabled, "worker 3 is disabled"),
@@ -127,3 +140,18 @@ def test_reason_names_what_is_missing(make_run: Callable[[], Run], reason: str) 
 
     with time_machine.travel(NOON, tick=False):
         assert explain_wait(run) == reason
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("earlier_is_finished", [False, True])
+def test_run_waits_for_an_earlier_one_until_that_is_finished(earlier_is_finished: bool) -> None:
+    earlier = RunFactory.create(succeeded=earlier_is_finished)
+    run = RunFactory.create(waits_for=earlier.pk)
+    run.refresh_from_db()
+
+    reason = explain_wait(run)
+
+    if earlier_is_finished:
+        assert reason == "no worker is online"
+    else:
+        assert reason == f"run {earlier.pk} of the same schedule has to finish first"

@@ -1,0 +1,186 @@
+"""What a node's parent process does for the runs that its pool children hold.
+
+It extends their leases, kills a child whose lease is lost or whose time is over, ends what is
+cancelled, and records the run of a child that has died.
+"""
+
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import psutil
+import structlog
+from django.utils import timezone
+
+from processes import execution, nodes
+from processes.exceptions import LeaseLost
+from processes.lifetime import look_at_exit, signal_tree
+from processes.models import Run
+from processes.moments import format_moment
+from processes.slots import Held, Slot
+
+logger = structlog.get_logger(__name__)
+
+# Celery's main thread reaps a dead child and tells how it ended; it may be about to.
+WAIT_FOR_EXIT_CODE = 3.0
+MAX_EXIT_CODES = 1_000
+
+
+class LeaseKeeper:
+    """The keeper of one node's leases; used by the heartbeat's thread alone."""
+
+    def __init__(self, node: nodes.Node) -> None:
+        self._node = node
+        self._exit_codes: dict[int, int] = {}
+        self._dead_since: dict[UUID, float] = {}
+        self._kill_at: dict[UUID, float] = {}
+        self._stop_at = float("inf")
+        self._stop_message = ""
+        self._stopped: set[UUID] = set()
+
+    def stop_after(self, seconds: float) -> None:
+        """End what is left after so many seconds: the worker was told to end.
+
+        Being told again changes nothing.
+        """
+        if self._stop_message:
+            return
+        told_at = format_moment(timezone.now())
+        self._stop_message = (
+            f"The worker was stopped: node {self._node.name} was told to end at {told_at},"
+            f" and the run went on for longer than {seconds:g} seconds."
+        )
+        self._stop_at = time.monotonic() + seconds
+
+    def note_exit(self, pid: int, exit_code: int) -> None:
+        """Note how a pool child ended; minus the signal's number if one killed it."""
+        self._exit_codes[pid] = exit_code
+        if len(self._exit_codes) > MAX_EXIT_CODES:
+            del self._exit_codes[next(iter(self._exit_codes))]
+
+    def extend(self) -> None:
+        """Extend all leases that pool children hold; kill the children whose lease is lost."""
+        began = time.monotonic()
+        held = [(slot, held) for slot in self._node.slots if (held := slot.read())]
+        lost = execution.extend_leases(self._node, [held.token for _, held in held])
+        for slot, before in held:
+            if before.token not in lost:
+                slot.move_deadline(began + execution.LEASE.total_seconds())
+            elif not before.is_ending:
+                logger.warning("lease lost; killing the attempt", run=str(before.run_id))
+                self._signal(slot, before, signal.SIGKILL)
+
+    def look(self) -> None:
+        """Record the runs of pool children that have died, and end those that are to end."""
+        if time.monotonic() >= self._stop_at:
+            self._stop_what_is_left()
+        living = []
+        for slot in self._node.slots:
+            if held := slot.read():
+                if self._has_died(held.pid):
+                    self._record_death(slot, held)
+                else:
+                    living.append((slot, held))
+        self._follow_cancels(living)
+
+    def close(self) -> None:
+        """Record what is left of the pool children, which have all ended."""
+        for slot in self._node.slots:
+            if held := slot.read():
+                self._record(slot, held)
+
+    def _stop_what_is_left(self) -> None:
+        for slot in self._node.slots:
+            held = slot.read()
+            if held and not self._has_died(held.pid):
+                self._stopped.add(held.token)
+                self._signal(slot, held, signal.SIGKILL)
+
+    def _follow_cancels(self, living: list[tuple[Slot, Held]]) -> None:
+        """Send TERM to the trees whose cancel was requested, and KILL after their grace."""
+        slots = {held.token: (slot, held) for slot, held in living}
+        self._kill_at = {token: at for token, at in self._kill_at.items() if token in slots}
+        for token, grace in self._find_cancels() if slots else ():
+            if token is None or token not in slots:
+                continue
+            slot, held = slots[token]
+            if token not in self._kill_at:
+                self._kill_at[token] = time.monotonic() + grace.total_seconds()
+                slot.cancel(token)
+                self._signal(slot, held, signal.SIGTERM)
+            elif time.monotonic() >= self._kill_at[token]:
+                self._signal(slot, held, signal.SIGKILL)
+
+    def _find_cancels(self) -> Iterable[tuple[UUID | None, timedelta]]:
+        return (
+            Run.objects.running()
+            .filter(node_id=self._node.boot_id, cancel_requested_at__isnull=False)
+            .values_list("lease_token", "process_model__kill_grace")
+        )
+
+    def _signal(self, slot: Slot, held: Held, number: int) -> None:
+        """Signal the tree of a child, unless the child has turned to something else."""
+        if not self._has_died(held.pid):
+            signal_tree(held.pid, number, is_meant=lambda: slot.read() == held)
+
+    def _has_died(self, pid: int) -> bool:
+        """Tell whether the child is gone; its number may be that of somebody else's process."""
+        try:
+            child = psutil.Process(pid)
+            return child.ppid() != self._node.pid or child.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def _record_death(self, slot: Slot, held: Held) -> None:
+        since = self._dead_since.setdefault(held.token, time.monotonic())
+        if (exit_code := look_at_exit(held.pid)) is not None:
+            self.note_exit(held.pid, exit_code)
+        is_told = held.pid in self._exit_codes or held.token in self._stopped
+        if is_told or time.monotonic() - since > WAIT_FOR_EXIT_CODE:
+            self._record(slot, held)
+            self._dead_since.pop(held.token, None)
+
+    def _record(self, slot: Slot, held: Held) -> None:
+        run = (
+            Run.objects.running()
+            .filter(pk=held.run_id, lease_token=held.token)
+            .select_related("process_model")
+            .first()
+        )
+        if run is not None:
+            exit_code = self._exit_codes.get(held.pid)
+            with suppress(LeaseLost):  # the reconciler was first
+                self._lose(run, exit_code)
+        slot.release()
+        self._exit_codes.pop(held.pid, None)
+
+    def _lose(self, run: Run, exit_code: int | None) -> None:
+        if run.lease_token in self._stopped:
+            error, reason = self._stop_message, Run.Reason.WORKER_STOPPED
+        else:
+            words = _describe(exit_code)
+            error = f"The process of this run on node {self._node.name} {words}."
+            reason = Run.Reason.WORKER_LOST
+        name = _name_signal(exit_code)
+        code = None if name else exit_code
+        execution.lose_attempt(run, error=error, reason=reason, exit_code=code, signal=name)
+
+
+def _describe(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "ended; how is not known"
+    if name := _name_signal(exit_code):
+        return f"was killed by {name}"
+    return f"ended with exit code {exit_code}"
+
+
+def _name_signal(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return ""
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {-exit_code}"
