@@ -9,3 +9,7 @@ class SchedulerConfig(AppConfig):
 
     name = "scheduler"
     verbose_name = _("Scheduler")
+
+    def ready(self) -> None:
+        """Listen to edits of periodic tasks."""
+        from scheduler import receivers  # noqa: F401 - models are ready only now

@@ -23,11 +23,18 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {ProcessModel, Run, Schedule}
-NEVER_DELETED = {Run, Schedule}
+NEVER_ADDED = {ProcessModel, Run}
+NEVER_DELETED = {Run}
 CONFIRMED = [
     (Worker, "pause"),
     (ApiClient, "new-password"),
+    (Schedule, "run"),
+    (Schedule, "pause"),
+    (Schedule, "resume"),
+    (Schedule, "skip"),
+    (Schedule, "enable"),
+    (Schedule, "disable"),
+    (Schedule, "duplicate"),
 ]
 
 
@@ -75,6 +82,14 @@ def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
         reverse("connector:parameters", args=[rows[ProcessModel].pk]): 200,
         f"{reverse('connector:parameters')}?id={rows[ProcessModel].pk}": 200,
         address(ProcessModel, "change", rows[ProcessModel].pk).replace("change", "parameters"): 302,
+        address(ProcessModel, "change", rows[ProcessModel].pk).replace("change", "schedule"): 302,
+    }
+    new_schedule = address(Schedule, "add")
+    expected |= {
+        f"{new_schedule}?process_model={rows[ProcessModel].pk}": 200,
+        address(Schedule, "preview"): 200,
+        address(Schedule, "ledger", rows[Schedule].pk): 200,
+        address(Schedule, "change", rows[Schedule].pk).replace("change", "show-ledger"): 302,
     }
     for model, row in rows.items():
         expected[address(model, "changelist")] = 200

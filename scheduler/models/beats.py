@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 OFFLINE_AFTER = timedelta(seconds=30)
+FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class BeatQuerySet(models.QuerySet["Beat"]):
@@ -16,6 +17,18 @@ class BeatQuerySet(models.QuerySet["Beat"]):
     def online(self) -> Self:
         """Return the beats whose last tick is recent, by the database's clock."""
         return self.filter(stopped_at=None, last_tick_at__gt=Now() - OFFLINE_AFTER)
+
+    def silent(self) -> Self:
+        """Return the beats that went offline within a day without having been stopped."""
+        return self.filter(
+            stopped_at=None,
+            last_tick_at__lte=Now() - OFFLINE_AFTER,
+            last_tick_at__gt=Now() - FORGOTTEN_AFTER,
+        )
+
+    def forgotten(self) -> Self:
+        """Return the beats that nobody asks for any more."""
+        return self.filter(last_tick_at__lte=Now() - FORGOTTEN_AFTER)
 
 
 class Beat(models.Model):
@@ -34,6 +47,10 @@ class Beat(models.Model):
         verbose_name = _("beat")
         verbose_name_plural = _("beats")
         ordering = ["-last_tick_at"]
+        indexes = [
+            # Serves readiness: which are online, which went silent, and the last tick of all.
+            models.Index(fields=["last_tick_at"], name="beat_last_tick"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

@@ -1,5 +1,7 @@
 """The ledger: what became of every fire time."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -7,6 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from processes.models import Run
 from scheduler.models.schedules import Schedule
+
+
+class FireQuerySet(models.QuerySet["Fire"]):
+    """Rows of the ledger."""
+
+    def newest_first(self) -> Self:
+        """Return the rows by fire time, the newest first."""
+        return self.order_by("-fire_time")
 
 
 class Fire(models.Model):
@@ -19,9 +29,15 @@ class Fire(models.Model):
         MISSED = "missed", _("missed")
         SKIPPED_OVERLAP = "skipped_overlap", _("skipped: the previous run was not finished")
         SKIPPED_PAUSED = "skipped_paused", _("skipped: paused")
+        SKIPPED_DISABLED = "skipped_disabled", _("skipped: the process model is disabled")
+        SKIPPED_ASKED = "skipped_asked", _("skipped on request")
 
     schedule = models.ForeignKey(
-        Schedule, verbose_name=_("schedule"), on_delete=models.CASCADE, related_name="fires"
+        Schedule,
+        verbose_name=_("schedule"),
+        on_delete=models.CASCADE,
+        related_name="fires",
+        db_index=False,  # the constraint below has an index that begins with it
     )
     fire_time = models.DateTimeField(_("fire time"))
     last_fire_time = models.DateTimeField(
@@ -38,6 +54,8 @@ class Fire(models.Model):
         related_name="+",
     )
     recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
+
+    objects = FireQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("fire")
@@ -57,6 +75,10 @@ class Fire(models.Model):
                 ),
                 name="fire_single_or_stretch",
             ),
+        ]
+        indexes = [
+            # Serves the retention, and the search for rows that make up one stretch.
+            models.Index(fields=["recorded_at"], name="fire_age"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,8 @@
 """Plans: which process model runs with which values, and when."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Self
 
 import uuid_utils.compat
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -14,11 +15,32 @@ from django_celery_beat.models import PeriodicTask
 from processes.models import ProcessModel, Worker
 from processes.models.process_models import MAX_RETRY_COUNT, MAX_RETRY_DELAY
 from processes.models.runs import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
+from scheduler.fire_times import FireTimes
 
 
 def new_schedule_id() -> uuid.UUID:
     """Return a time-ordered UUID: the robustaSpid of a planned start."""
     return uuid_utils.compat.uuid7()
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    """Schedules by whether a fire time is waited for; by the database's clock."""
+
+    def armed(self) -> Self:
+        """Return the schedules that wait for a fire time, the next one first."""
+        return self.filter(next_fire_time__isnull=False).order_by("next_fire_time")
+
+    def due(self) -> Self:
+        """Return the armed schedules whose fire time has come, the oldest first."""
+        return self.armed().filter(next_fire_time__lte=Now())
+
+    def locked(self, *, skip: bool = False) -> Self:
+        """Lock the rows until the transaction ends; `skip` those that somebody else has locked."""
+        return self.select_for_update(of=("self",), no_key=True, skip_locked=skip)
+
+    def owned_by(self, owner: str) -> Self:
+        """Return the plans that the identity `owner` (`client:<id>`, `user:<id>`) may read."""
+        return self.filter(owner=owner)
 
 
 class Schedule(models.Model):
@@ -94,15 +116,39 @@ class Schedule(models.Model):
     next_fire_time = models.DateTimeField(
         _("next fire time"), null=True, blank=True, help_text=_("Empty while it is not armed.")
     )
+    settled_until = models.DateTimeField(
+        _("settled until"),
+        null=True,
+        editable=False,
+        help_text=_("The last fire time that is in the ledger; nothing up to it fires again."),
+    )
+    was_enabled = models.BooleanField(
+        default=True,
+        editable=False,
+        help_text=_("Whether it was enabled when it was armed last; a bulk edit changes that."),
+    )
     error = models.TextField(_("error"), blank=True)
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     pause_reason = models.CharField(_("pause reason"), max_length=200, blank=True)
+    skip_until = models.DateTimeField(
+        _("skip until"),
+        null=True,
+        blank=True,
+        help_text=_("Fire times up to this one are skipped on request."),
+    )
+    skip_reason = models.CharField(_("skip reason"), max_length=200, blank=True)
+
+    # Set by planning.changing: the moment up to which the plan before the change counts.
+    changed_at: datetime
+
+    objects = ScheduleQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         ordering = ["-id"]
+        permissions = [("run_schedule", "Can run schedules now")]
         constraints = [
             # Protects the status answers: a pause that ends has begun.
             models.CheckConstraint(
@@ -126,3 +172,14 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return str(self.periodic_task.name)
+
+    def is_paused_at(self, moment: datetime) -> bool:
+        """Tell whether a pause is in force at `moment`."""
+        return self.paused_at is not None and (
+            self.paused_until is None or moment < self.paused_until
+        )
+
+    def fire_times(self) -> FireTimes:
+        """Return what the plan names. Raise QuartzError when it cannot be read."""
+        task = self.periodic_task
+        return FireTimes.of(self.quartz, self.time_zone, task.start_time, task.expires)

@@ -80,3 +80,34 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+// Countdowns go on by the server's clock: what passes is measured, this computer's time is not read.
+(() => {
+  function describe(element, seconds) {
+    if (seconds < 0) return element.dataset.due;
+    const days = Math.floor(seconds / 86400);
+    const hours = Math.floor(seconds / 3600) % 24;
+    const minutes = Math.floor(seconds / 60) % 60;
+    const unit = days ? "days" : hours ? "hours" : minutes ? "minutes" : "seconds";
+    const two = (number, isFirst) => (isFirst ? String(number) : String(number).padStart(2, "0"));
+    return element.dataset[unit]
+      .replace("{days}", days)
+      .replace("{hours}", hours)
+      .replace("{minutes}", two(minutes, unit === "minutes"))
+      .replace("{seconds}", two(seconds % 60, unit === "seconds"));
+  }
+
+  function count() {
+    for (const element of document.querySelectorAll("[data-countdown]")) {
+      element.countdownEnd ??=
+        performance.now() + (Date.parse(element.dateTime) - Date.parse(element.dataset.now));
+      const text = describe(element, Math.floor((element.countdownEnd - performance.now()) / 1000));
+      if (element.textContent !== text) element.textContent = text;
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    count();
+    setInterval(count, 1000);
+  });
+})();

@@ -1,16 +1,22 @@
 """A beat rings, proves life by finished ticks, and outlives an outage of the database."""
 
+import os
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from celery import current_app
 from django.db.models.functions import Now
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from processes.models import Run
-from scheduler.beat import TICK_SECONDS, Scheduler
-from scheduler.models import Beat
-from tests.factories import RunFactory, WorkerNodeFactory
+from scheduler import beat as beat_module
+from scheduler.beat import TICK_SECONDS, BeatProgram, Scheduler
+from scheduler.models import Beat, Fire, Schedule
+from tests.factories import RunFactory, WorkerNodeFactory, make_due_schedule, make_schedule
 from tests.outage import database_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,8 +72,33 @@ def test_outage_costs_the_tick_its_work_and_never_the_beat_its_life(beat: Schedu
     make_due_again(beat)
     beat.tick()
 
-    assert waits == [TICK_SECONDS] * 3
+    assert all(0 < wait <= TICK_SECONDS for wait in waits)
     assert Beat.objects.online().count() == 1
+
+
+def test_sweep_ends_runs_whose_worker_died(beat: Scheduler) -> None:
+    RunFactory.create(running=True, lease_expires_at=Now() - timedelta(seconds=1))
+
+    beat.tick()
+
+    assert Run.objects.get().reason == Run.Reason.WORKER_LOST
+
+
+def test_nodes_may_extend_their_leases_after_an_outage_before_runs_are_ended(
+    beat: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunFactory.create(running=True, lease_expires_at=Now() - timedelta(seconds=1))
+    with database_away():
+        beat.tick()
+
+    make_due_again(beat)
+    beat.tick()
+    assert Run.objects.running().exists()
+
+    monkeypatch.setattr(beat_module, "EXTENDED_AFTER_SECONDS", -1.0)
+    make_due_again(beat)
+    beat.tick()
+    assert not Run.objects.running().exists()
 
 
 def test_outage_does_not_disturb_the_end(beat: Scheduler) -> None:
@@ -85,3 +116,151 @@ def test_tick_does_not_touch_the_runs_themselves(beat: Scheduler) -> None:
     beat.tick()
 
     assert Run.objects.values().get() == before
+
+
+def make_housekeeping_task(**fields: object) -> PeriodicTask:
+    """Return a task that is due every hour and was last sent two hours ago."""
+    interval = IntervalSchedule.objects.create(every=1, period="hours")
+    task: PeriodicTask = PeriodicTask.objects.create(
+        name="Tidy up", task="scheduler.fold_ledger", interval=interval
+    )
+    two_hours_ago = timezone.now() - timedelta(hours=2)
+    PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=two_hours_ago, **fields)
+    return task
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the housekeeping tasks that any beat sends."""
+    names: list[str] = []
+
+    def send(name: str, *args: object, **options: object) -> bool:
+        names.append(name)
+        return True
+
+    monkeypatch.setattr(beat_module, "send_task", send)
+    return names
+
+
+def make_beat() -> Scheduler:
+    """Return one more beat."""
+    scheduler = Scheduler(app=current_app)
+    scheduler._finalize.cancel()
+    return scheduler
+
+
+def test_tick_claims_what_is_due(beat: Scheduler) -> None:
+    make_due_schedule()
+
+    beat.tick()
+
+    assert Fire.objects.get().outcome == "ran"
+    assert Run.objects.count() == 1
+
+
+def test_ticks_fall_on_half_seconds_of_the_databases_clock(beat: Scheduler) -> None:
+    make_schedule()
+    beat.tick()
+    beat._clock_ahead += 0.3
+
+    wait = beat._until_next_tick()
+
+    lands_at = (timezone.now().timestamp() + beat._clock_ahead + wait) % TICK_SECONDS
+    assert lands_at < 0.05
+
+
+def test_beat_keeps_no_schedule_in_memory(beat: Scheduler) -> None:
+    make_schedule(name="A plan")
+    make_housekeeping_task()
+
+    names = {entry.name for entry in Scheduler(app=current_app).schedule.values()}
+
+    assert "Tidy up" in names
+    assert "A plan" not in names
+
+
+@pytest.mark.parametrize("last_change", [None, timedelta(minutes=1)])
+def test_change_of_a_housekeeping_task_is_noticed(
+    beat: Scheduler, last_change: timedelta | None
+) -> None:
+    PeriodicTasks.objects.all().delete()
+    if last_change:  # by a host whose clock is ahead
+        PeriodicTasks.objects.create(ident=1, last_update=timezone.now() + last_change)
+    beat.tick()
+    make_housekeeping_task()
+
+    beat.tick()
+
+    assert "Tidy up" in beat.schedule
+
+
+def test_every_beat_finds_a_housekeeping_task_due_and_one_sends_it(sent: list[str]) -> None:
+    PeriodicTask.objects.all().delete()
+    make_housekeeping_task()
+    beats = [make_beat() for _ in range(3)]
+
+    for each in beats * 2:
+        each.tick()
+
+    assert sent == ["scheduler.fold_ledger"]
+
+
+def test_housekeeping_task_is_sent_again_after_its_period(sent: list[str]) -> None:
+    PeriodicTask.objects.all().delete()
+    task = make_housekeeping_task()
+    beats = [make_beat(), make_beat()]
+    for each in beats:
+        each.tick()
+    for each in beats:  # as if an hour had passed
+        for event in each._heap:
+            event.entry.last_run_at -= timedelta(hours=1)
+        each._heap = [event._replace(time=0) for event in each._heap]
+    earlier = timezone.now() - timedelta(hours=1)
+    PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=earlier)
+
+    for each in beats:
+        each.tick()
+
+    assert sent == ["scheduler.fold_ledger"] * 2
+
+
+def test_schedule_disabled_in_bulk_on_the_stock_page_is_disarmed_by_the_next_ticks(
+    beat: Scheduler,
+) -> None:
+    schedule = make_schedule()
+    beat.tick()
+    PeriodicTask.objects.filter(plan=schedule).update(enabled=False)
+    PeriodicTasks.update_changed()
+
+    beat.tick()
+
+    assert Schedule.objects.get().next_fire_time is None
+
+
+def test_broker_that_is_away_holds_up_no_tick(beat: Scheduler) -> None:
+    assert beat.producer is None
+
+
+def test_signal_lets_a_tick_finish_and_ends_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    program = BeatProgram(app=current_app, quiet=True)
+    service: Any = program.Service(app=current_app, scheduler_cls=Scheduler)
+    stored: list[bool] = []
+
+    def claim() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        stored.append(Beat.objects.filter(stopped_at__isnull=False).exists())
+        return 0
+
+    service.scheduler.tick()
+    monkeypatch.setattr(service.scheduler, "_fire", claim)
+    try:
+        program.install_sync_handler(service)
+        service.start()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        service.scheduler._finalize.cancel()
+
+    assert stored == [False]
+    assert Beat.objects.get().stopped_at is not None

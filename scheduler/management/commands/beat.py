@@ -5,6 +5,8 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand
 
+from scheduler.beat import BeatProgram
+
 
 class Command(BaseCommand):
     """Watch the clock until told to stop."""
@@ -13,4 +15,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tick until SIGTERM."""
-        current_app.Beat(quiet=True, loglevel="INFO").run()
+        BeatProgram(app=current_app, quiet=True, loglevel="INFO").run()

@@ -1,0 +1,373 @@
+"""The forms of a schedule: its plan, and everything else that may be said of it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from processes.exceptions import InvalidValues
+from processes.models import ProcessModel, Worker
+from processes.models.process_models import MAX_RETRY_COUNT, MAX_RETRY_DELAY
+from processes.models.runs import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
+from processes.values import check_values
+from scheduler.admin.value_fields import TypedField, ValueField, parse_json, show
+from scheduler.admin.widgets import CodeArea, CodeInput, MomentInput, ZoneInput
+from scheduler.drafts import ScheduleDraft
+from scheduler.exceptions import InvalidPlan
+from scheduler.fire_times import FireTimes
+from scheduler.models import Schedule
+from scheduler.planning import MAX_NAME
+from scheduler.quartz import QuartzError, QuartzExpression
+
+WALL_TIME = "%Y-%m-%dT%H:%M:%S"
+MOMENTS = ("start", "end")
+VALUE = "value_"
+OTHER_VALUES = "other_values"
+
+
+class WallTimeField(forms.Field):
+    """A wall-clock time, without a zone until the form knows which."""
+
+    widget = MomentInput
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the naive time that a browser's calendar, or a person, has written."""
+        if value in self.empty_values:
+            return None
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError as error:
+            raise ValidationError(
+                _now("Write a date and time such as 2026-11-23 14:30:00.")
+            ) from error
+        if moment.tzinfo is not None:
+            raise ValidationError(_now("Leave out the offset: the time is in the plan's zone."))
+        return moment
+
+
+def to_instant(wall_time: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
+    """Return the instant of a wall time; of two that are the same on the clock, the `last` or first.
+
+    Raise ValidationError for one that a clock change leaves out.
+    """
+    moment = wall_time.replace(tzinfo=zone, fold=int(last))
+    back = datetime.fromtimestamp(moment.timestamp(), zone)
+    if back.replace(tzinfo=None) != wall_time:
+        raise ValidationError(
+            _now("On that day the clocks of %(zone)s leave this time out.") % {"zone": zone.key}
+        )
+    return moment
+
+
+class PlanForm(forms.Form):
+    """When a schedule fires: what the preview reads, and the first part of the whole form."""
+
+    quartz = forms.CharField(
+        label=_("Quartz expression"),
+        max_length=1000,
+        widget=CodeInput({"placeholder": "0 6 6 ? * FRI"}),
+        help_text=_("Seconds, minutes, hours, day of month, month, weekday and, if wanted, year."),
+    )
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        max_length=64,
+        initial=settings.TIME_ZONE,
+        widget=ZoneInput,
+        help_text=_("The zone whose clock the plan follows; type to search."),
+    )
+    start = WallTimeField(
+        label=_("Start"),
+        required=False,
+        help_text=_("In the plan's zone, included. Empty: at once."),
+    )
+    end = WallTimeField(
+        label=_("End"),
+        required=False,
+        help_text=_("In the plan's zone, included. Empty: never."),
+    )
+    run_once = forms.BooleanField(
+        label=_("Run once"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("Finished after its first run."),
+    )
+
+    fire_times: FireTimes | None = None
+
+    def clean_time_zone(self) -> str:
+        """Return the zone. Raise ValidationError for a name that is none."""
+        name: str = self.cleaned_data["time_zone"]
+        try:
+            QuartzExpression("0 0 0 * * ?", name)
+        except QuartzError as error:
+            raise ValidationError(str(error)) from error
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Read the moments in the plan's zone, then the plan, as the beat does."""
+        data = self.cleaned_data
+        if "time_zone" in data:
+            for name in MOMENTS:
+                self._read_moment(name, ZoneInfo(data["time_zone"]))
+        if "quartz" in data:
+            self._read_plan()
+        return data
+
+    def _read_moment(self, name: str, zone: ZoneInfo) -> None:
+        wall_time = self.cleaned_data.get(name)
+        if wall_time is None:
+            return
+        try:
+            self.cleaned_data[name] = to_instant(wall_time, zone, last=name == "end")
+        except ValidationError as error:
+            self.add_error(name, error)
+
+    def _read_plan(self) -> None:
+        """Read the plan; what is wrong with the expression is told beside other errors too."""
+        is_whole = all(name in self.cleaned_data for name in ("time_zone", *MOMENTS))
+        around = {name: self.cleaned_data[name] for name in MOMENTS} if is_whole else {}
+        zone = self.cleaned_data.get("time_zone", "UTC")
+        draft = ScheduleDraft(ProcessModel(), self.cleaned_data["quartz"], zone, **around)
+        try:
+            fire_times = draft.fire_times()
+        except InvalidPlan as error:
+            self.add_error(error.field, str(error))
+        else:
+            self.fire_times = fire_times if is_whole else None
+
+
+class ScheduleForm(PlanForm):
+    """Everything that an admin may say of a schedule.
+
+    An edit knows what it showed (the hidden initial values) and changes only what the person did:
+    a beat, or another admin, may have changed the rest since.
+    """
+
+    name = forms.CharField(label=_("Name"), max_length=MAX_NAME, widget=UnfoldAdminTextInputWidget)
+    enabled = forms.BooleanField(
+        label=_("Enabled"),
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanWidget,
+        help_text=_("A disabled schedule fires never and records nothing."),
+    )
+    run_immediately = forms.BooleanField(
+        label=_("Run immediately"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("One run now, beside the plan."),
+    )
+    worker = forms.ModelChoiceField(
+        label=_("Worker"),
+        queryset=Worker.objects.all(),
+        required=False,
+        empty_label=_("default of the process model, or any"),
+        widget=UnfoldAdminSelectWidget,
+    )
+    priority = forms.IntegerField(
+        label=_("Priority"),
+        initial=DEFAULT_PRIORITY,
+        min_value=MIN_PRIORITY,
+        max_value=MAX_PRIORITY,
+        widget=CodeInput({"inputmode": "numeric"}),
+        help_text=_("1 to 99; 99 is claimed first."),
+    )
+    retry_count = forms.IntegerField(
+        label=_("Retries"),
+        min_value=0,
+        max_value=MAX_RETRY_COUNT,
+        widget=CodeInput({"inputmode": "numeric"}),
+        help_text=_("Additional runs after an error, 0 to 99."),
+    )
+    retry_delay = forms.DurationField(
+        label=_("Delay before each retry"),
+        widget=CodeInput,
+        validators=[
+            MinValueValidator(type(MAX_RETRY_DELAY)(0)),
+            MaxValueValidator(MAX_RETRY_DELAY),
+        ],
+        help_text=_("Hours:minutes:seconds, up to a day."),
+    )
+    misfire = forms.ChoiceField(
+        label=_("Misfire: fire times found over a minute late"),
+        choices=Schedule.Misfire.choices,
+        initial=Schedule.Misfire.FIRE_ONCE,
+        widget=UnfoldAdminSelectWidget,
+    )
+    overlap = forms.ChoiceField(
+        label=_("Overlap: the previous run is not finished"),
+        choices=Schedule.Overlap.choices,
+        initial=Schedule.Overlap.ALLOW,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    field_order = ["name"]
+    checked_values: dict[str, Any] | None = None
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        process_model: ProcessModel,
+        schedule: Schedule | None = None,
+        may_run: bool = False,
+    ) -> None:
+        self.process_model = process_model
+        self.schedule = schedule
+        super().__init__(data, initial=_initial(process_model, schedule))
+        if schedule is None:
+            self.fields["name"].required = False
+            self.fields["name"].help_text = _("Empty: made from the process model and the id.")
+        if schedule is not None or not may_run:
+            del self.fields["run_immediately"]
+        self._add_values(schedule.values if schedule else None)
+        for field in self.fields.values():
+            field.show_hidden_initial = schedule is not None
+
+    def _add_values(self, stored: dict[str, Any] | None) -> None:
+        names = set()
+        for parameter in self.process_model.parameters.all():
+            names.add(parameter.name)
+            value = parameter.default if stored is None else stored.get(parameter.name)
+            shown = show(parameter.value_type, value)
+            self.fields[f"{VALUE}{parameter.pk}"] = ValueField(parameter, shown)
+        undeclared = {name: value for name, value in (stored or {}).items() if name not in names}
+        if undeclared or self.process_model.takes_any_value():
+            self.fields[OTHER_VALUES] = TypedField(
+                label=_("Other values") if names else _("Values"),
+                required=False,
+                initial=show("json", undeclared) if undeclared else "",
+                widget=CodeArea({"rows": 3, "placeholder": '{"name": "value"}'}),
+                help_text=_("A JSON object of values that are not declared."),
+            )
+
+    @property
+    def value_fields(self) -> Iterator[forms.BoundField]:
+        """Yield the inputs of the working properties."""
+        for name in self.fields:
+            if name.startswith(VALUE) or name == OTHER_VALUES:
+                yield self[name]
+
+    def clean_run_immediately(self) -> bool:
+        """Refuse a run that could not begin."""
+        wanted: bool = self.cleaned_data["run_immediately"]
+        if wanted and not self.process_model.enabled:
+            raise ValidationError(_now("The process model is disabled: it cannot run now."))
+        return wanted
+
+    def clean(self) -> dict[str, Any]:
+        """Check the plan, then the values."""
+        data = super().clean()
+        given = self._given_values()
+        if given is not None:
+            self._check_values(given)
+        return data
+
+    def _given_values(self) -> dict[str, Any] | None:
+        """Return the values as they are wanted; None when nobody changed one."""
+        given = dict(self.schedule.values) if self.schedule else {}
+        touched = [
+            name
+            for name, field in self.fields.items()
+            if isinstance(field, TypedField)
+            and name in self.cleaned_data
+            and (self.schedule is None or name in self.changed_data)
+        ]
+        for name in touched:
+            try:
+                self._take_value(name, given)
+            except ValidationError as error:
+                self.add_error(name, error)
+        return given if touched or self.schedule is None else None
+
+    def _take_value(self, name: str, given: dict[str, Any]) -> None:
+        field, text = self.fields[name], self.cleaned_data[name]
+        if not isinstance(field, ValueField):
+            other = parse_json(text) if text.strip() else {}
+            if not isinstance(other, dict):
+                raise ValidationError(_now('This is no JSON object, such as {"name": "value"}.'))
+            for undeclared in given.keys() - self._declared.keys():
+                del given[undeclared]
+            given |= {key: value for key, value in other.items() if key not in self._declared}
+            return
+        value = field.read(text)
+        given.pop(field.parameter.name, None)
+        if value is not None:
+            given[field.parameter.name] = value
+
+    @cached_property
+    def _declared(self) -> dict[str, str]:
+        """The name of the input of each parameter."""
+        return {
+            field.parameter.name: name
+            for name, field in self.fields.items()
+            if isinstance(field, ValueField)
+        }
+
+    def _check_values(self, given: dict[str, Any]) -> None:
+        try:
+            self.checked_values = check_values(self.process_model, given)
+        except InvalidValues as error:
+            other = OTHER_VALUES if OTHER_VALUES in self.fields else None
+            for name, messages in error.errors.items():
+                at = self._declared.get(name, other)
+                if at is None or at not in self.errors:
+                    self.add_error(at, [ValidationError(message) for message in messages])
+
+    def draft(self) -> ScheduleDraft:
+        """Return the schedule that a valid form describes."""
+        skipped = {"run_immediately", *(bound.name for bound in self.value_fields)}
+        fields = {name: value for name, value in self.cleaned_data.items() if name not in skipped}
+        return ScheduleDraft(
+            process_model=self.process_model, values=self.checked_values or {}, **fields
+        )
+
+    def changes(self) -> dict[str, Any]:
+        """Return what the person changed, by the names of ScheduleDraft.
+
+        A start or an end is what the form shows: it moves with the zone.
+        """
+        changed = [
+            name for name in self.changed_data if not isinstance(self.fields[name], TypedField)
+        ]
+        if "time_zone" in changed:
+            changed += [name for name in MOMENTS if name not in changed and self.cleaned_data[name]]
+        changes = {name: self.cleaned_data[name] for name in changed}
+        if self.checked_values is not None:
+            changes["values"] = self.checked_values
+        return changes
+
+
+def _initial(process_model: ProcessModel, schedule: Schedule | None) -> dict[str, Any]:
+    if schedule is None:
+        return {
+            "retry_count": process_model.default_retry_count,
+            "retry_delay": process_model.default_retry_delay,
+        }
+    draft = ScheduleDraft.of(schedule)
+    initial = {
+        name: getattr(draft, name) for name in ScheduleForm.base_fields if hasattr(draft, name)
+    }
+    for name in MOMENTS:
+        initial[name] = _show_wall_time(initial[name], schedule.time_zone)
+    return initial
+
+
+def _show_wall_time(moment: datetime | None, time_zone: str) -> str:
+    """Return a moment in the plan's zone, in the site's when that zone is none."""
+    if moment is None:
+        return ""
+    try:
+        zone = QuartzExpression("0 0 0 * * ?", time_zone).zone
+    except QuartzError:
+        zone = ZoneInfo(settings.TIME_ZONE)
+    return moment.astimezone(zone).strftime(WALL_TIME)
