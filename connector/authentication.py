@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 
 from connector.credentials import identify
 from connector.identities import Identity
+from scheduler.addresses import is_loopback
 
 REALM = 'Basic realm="Arabica connector API", charset="UTF-8"'
 REFUSAL = "User name or password is wrong; send them with HTTP Basic authentication."
@@ -40,16 +40,8 @@ def _is_private(request: Request) -> bool:
     return (
         request.is_secure()
         or settings.ALLOW_INSECURE_HTTP
-        or _is_loopback(request.META.get("REMOTE_ADDR", ""))
+        or is_loopback(request.META.get("REMOTE_ADDR", ""))
     )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def _read_credentials(header: str) -> tuple[str, str]:

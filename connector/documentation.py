@@ -5,12 +5,20 @@ from typing import Any
 
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 
 from connector.serializers import (
+    DryRunSerializer,
     ErrorSerializer,
     StartedSerializer,
     StartSerializer,
@@ -18,6 +26,7 @@ from connector.serializers import (
 )
 
 EXAMPLE_ID = "f0d2228c-9711-42f5-91ca-afc957f29255"
+EXAMPLE_RUN_ID = "01a2b10f-4c80-7d63-9c3e-5f0b4a4d7e11"
 
 
 class BasicScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -41,6 +50,20 @@ class StartFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         """Return the field's own description of what it takes."""
         schema: dict[str, Any] = self.target.describe()
         return schema
+
+
+class StatusSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """The answer to a status call: beside its own keys there is one for each output."""
+
+    target_class = "connector.serializers.StatusSerializer"
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the schema with the outputs."""
+        schema: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        outputs = {"description": "An output of the process, once it has SUCCEEDED."}
+        return schema | {"patternProperties": {"^__out_": outputs}}
 
 
 def _error(description: str, message: str, code: str, **errors: list[str]) -> OpenApiResponse:
@@ -93,7 +116,9 @@ start: Callable[[Any], Any] = extend_schema(
     request={"application/json": StartSerializer},
     parameters=[
         OpenApiParameter(
-            "dryRun", OpenApiTypes.BOOL, description="Check everything, store nothing."
+            "dryRun",
+            OpenApiTypes.BOOL,
+            description="Check everything, store nothing, and say the plan and its fire times.",
         )
     ],
     examples=[
@@ -107,17 +132,77 @@ start: Callable[[Any], Any] = extend_schema(
                 "values": {"username": "Ada", "usersurname": "Lovelace"},
             },
             request_only=True,
-        )
+        ),
+        OpenApiExample(
+            "Plan",
+            description="Fridays at 06:06 in Istanbul, with one more try after an error.",
+            value={
+                "name": "OneStepNotepadRunner",
+                "values": {"username": "Ada", "usersurname": "Lovelace"},
+                "quartzDef": "0 6 6 ? * FRI",
+                "timezone": "Europe/Istanbul",
+                "startDate": "2026-11-23 00:00:00",
+                "endDate": "2027-11-23 00:00:00",
+                "retryCount": "1",
+            },
+            request_only=True,
+        ),
+        OpenApiExample(
+            "The published sample",
+            description="Taken as printed, with straight quotes; the answer says what was mended.",
+            value={
+                "values": {"username": "User Surname"},
+                "quartzDef": "0 6 6 ? * FR",
+                "startDate": "2020-11-16 16:56:00",
+                "endDate": "2020-11-18 16:55:00",
+                "runOnce": "N",
+                "run immediately": "N,",
+                "retryCount": "1",
+                "name": "OneStepNotepadRunner",
+            },
+            request_only=True,
+        ),
     ],
     responses=COMMON
     | {
         200: OpenApiResponse(
-            StartedSerializer,
-            "Stored: it will run, whatever dies next.",
+            PolymorphicProxySerializer(
+                component_name="StartAnswer",
+                serializers=[StartedSerializer, DryRunSerializer],
+                resource_type_field_name=None,
+            ),
+            "Stored: it will run, whatever dies next. After `dryRun=true` nothing was stored.",
             examples=[
                 OpenApiExample(
                     "Saved", value={"robustaSpid": EXAMPLE_ID, "message": "Process saved"}
-                )
+                ),
+                OpenApiExample(
+                    "Saved, with warnings",
+                    value={
+                        "robustaSpid": EXAMPLE_ID,
+                        "message": "Process saved",
+                        "warnings": [
+                            "'run immediately' was read as 'runImmediately'.",
+                            "'runImmediately': 'N,' was read as 'N'.",
+                            "'quartzDef': 'FR' was read as 'FRI'.",
+                            "'startDate' is in the past: fire times up to now do not count.",
+                            "The plan of 'quartzDef' never fires: none of its fire times from"
+                            " 2020-11-16 16:56:00 until 2020-11-18 16:55:00 is still to come.",
+                        ],
+                    },
+                ),
+                OpenApiExample(
+                    "Dry run of a plan",
+                    value={
+                        "message": "Nothing was started: this was a dry run.",
+                        "plan": "A run at every fire time of 0 6 6 ? * FRI (at 06:06, only on Friday)"
+                        " in the time zone Europe/Istanbul until 2026-12-05 00:00:00.",
+                        "fireTimes": ["2026-11-27T06:06:00+03:00", "2026-12-04T06:06:00+03:00"],
+                        "worker": None,
+                        "values": {"username": "Ada", "usersurname": "Lovelace"},
+                        "warnings": [],
+                    },
+                ),
             ],
         ),
         413: _error("The body is too large.", "The body takes at most 1 MiB.", "body_too_large"),
@@ -144,7 +229,8 @@ status: Callable[[Any], Any] = extend_schema(
     | {
         200: OpenApiResponse(
             StatusSerializer,
-            "Where the transaction stands.",
+            "Where the transaction stands. For a plan: its newest unfinished run, else what holds"
+            " the plan up, else the run that finished last; with its runs and its next run.",
             examples=[
                 OpenApiExample(
                     "Ended",
@@ -159,6 +245,45 @@ status: Callable[[Any], Any] = extend_schema(
                     value={
                         "status": "WAITING",
                         "message": "Your transaction is waiting: all workers are busy.",
+                    },
+                ),
+                OpenApiExample(
+                    "Plan after its first run",
+                    value={
+                        "status": "SUCCEEDED",
+                        "message": "Your transaction has ended.",
+                        "__out_x": "Ada Lovelace",
+                        "runs": [
+                            {
+                                "robustaSpid": EXAMPLE_RUN_ID,
+                                "status": "SUCCEEDED",
+                                "message": "Your transaction has ended.",
+                                "fireTime": "2026-11-27T06:06:00+03:00",
+                                "startedAt": "2026-11-27T06:06:00.112000+03:00",
+                                "finishedAt": "2026-11-27T06:06:00.148000+03:00",
+                            }
+                        ],
+                        "nextRun": "2026-12-04T06:06:00+03:00",
+                    },
+                ),
+                OpenApiExample(
+                    "Plan before its first run",
+                    value={
+                        "status": "WAITING",
+                        "message": "Your transaction is waiting: its next run is due at"
+                        " 2026-11-27 06:06:00 +03.",
+                        "runs": [],
+                        "nextRun": "2026-11-27T06:06:00+03:00",
+                    },
+                ),
+                OpenApiExample(
+                    "Plan that never fires",
+                    value={
+                        "status": "EXPIRED",
+                        "message": "Your transaction has expired: its plan never fires, since it"
+                        " had no fire time to come when it was saved at 2026-11-25 09:00:00 UTC.",
+                        "runs": [],
+                        "nextRun": None,
                     },
                 ),
             ],

@@ -14,6 +14,8 @@ from connector.fields import (
     TimeZoneField,
     WholeNumberField,
 )
+from connector.plan_status import MAX_RUNS
+from processes.models import Run
 
 MAX_DELAY_SECONDS = 86_400
 # Spellings of the published text, read as what they evidently mean.
@@ -33,13 +35,14 @@ class StartSerializer(serializers.Serializer[Any]):
         required=False, help_text="First date; `yyyy-MM-dd HH:mm:ss` in `timezone`, or ISO 8601."
     )
     endDate = MomentField(  # noqa: N815 - the published name
-        required=False, help_text="The plan does not run after it."
+        required=False, help_text="Last date of the plan, later than `startDate`."
     )
     runOnce = FlagField(  # noqa: N815 - the published name
-        required=False, help_text="Y: only the first fire time of the plan."
+        required=False,
+        help_text="Y: only the first fire time of the plan; with `runImmediately` no plan.",
     )
     runImmediately = FlagField(  # noqa: N815 - the published name
-        required=False, help_text="Y: run now."
+        required=False, help_text="Y: run now, beside the plan if there is one."
     )
     retryCount = WholeNumberField(  # noqa: N815 - the published name
         minimum=0, maximum=99, required=False, help_text="Additional runs after an error."
@@ -47,7 +50,10 @@ class StartSerializer(serializers.Serializer[Any]):
     worker = WholeNumberField(
         minimum=1, maximum=2**63 - 1, required=False, help_text="Worker id; without one: any."
     )
-    timezone = TimeZoneField(required=False, help_text="IANA name for dates without an offset.")
+    timezone = TimeZoneField(
+        required=False,
+        help_text="IANA name; the plan follows its wall clock, and so do dates without an offset.",
+    )
     retryDelay = WholeNumberField(  # noqa: N815 - follows the published names
         minimum=0, maximum=MAX_DELAY_SECONDS, required=False, help_text="Seconds between retries."
     )
@@ -122,13 +128,37 @@ class DryRunSerializer(serializers.Serializer[Any]):
     warnings = serializers.ListField(child=serializers.CharField())
 
 
+class PlanRunSerializer(serializers.Serializer[Any]):
+    """A run of a plan."""
+
+    robustaSpid = serializers.UUIDField(  # noqa: N815 - the published name
+        help_text="Ask for its status with it, outputs included."
+    )
+    status = serializers.ChoiceField(choices=Run.Status.values)
+    message = serializers.CharField(help_text="The status in words.")
+    fireTime = serializers.DateTimeField(  # noqa: N815 - follows the published names
+        allow_null=True,
+        help_text="The fire time that made it; null for one that was started beside the plan.",
+    )
+    startedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815
+    finishedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815
+
+
 class StatusSerializer(serializers.Serializer[Any]):
     """The answer to a status call; the outputs stand beside it as `__out_<name>`."""
 
-    status = serializers.ChoiceField(
-        choices=["WAITING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"]
-    )
+    status = serializers.ChoiceField(choices=[*Run.Status.values, "EXPIRED"])
     message = serializers.CharField(help_text="The status in words.")
+    runs = PlanRunSerializer(
+        many=True,
+        required=False,
+        help_text=f"Only for a plan: its runs so far, newest first, at most the last {MAX_RUNS:,}.",
+    )
+    nextRun = serializers.DateTimeField(  # noqa: N815 - follows the published names
+        required=False,
+        allow_null=True,
+        help_text="Only for a plan: when it makes its next run, with the offset of its zone.",
+    )
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

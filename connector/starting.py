@@ -2,65 +2,78 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from django.conf import settings
-from django.utils import timezone
+from uuid import UUID
 
 from connector.exceptions import InvalidRequest
 from connector.identities import Identity
+from connector.timing import OneRun, Plan, read_timing
 from processes import catalog
-from processes.models import ProcessModel, Run, Worker
+from processes.models import ProcessModel, Worker
 from processes.models.runs import DEFAULT_PRIORITY
 from processes.queueing import queue_run
 from processes.values import check_values
-
-PLANS_REFUSED = (
-    "Plans are not taken yet: leave quartzDef out to run now or at startDate,"
-    ' or send runImmediately "Y" and runOnce "Y" to run once now.'
-)
+from scheduler.drafts import ScheduleDraft
+from scheduler.planning import create_schedule
 
 
 @dataclass(frozen=True)
 class Start:
-    """A start call, checked: everything needed to make the run, nothing made yet."""
+    """A start call, checked: everything needed to make its run or plan, nothing made yet."""
 
     process_model: ProcessModel
     values: dict[str, Any]
     worker: Worker | None
-    ready_at: datetime | None
-    zone: ZoneInfo
+    timing: OneRun | Plan
     retry_count: int | None
     retry_delay: timedelta | None
     priority: int
     warnings: list[str] = field(default_factory=list)
 
-    def queue(self, identity: Identity) -> Run:
-        """Store the run for the caller."""
+    @property
+    def resolved_worker(self) -> Worker | None:
+        """Return who is to run it; None means any worker."""
+        return self.worker or self.process_model.default_worker
+
+    def save(self, identity: Identity) -> UUID:
+        """Store the run or the plan for the caller, and return its robustaSpid."""
+        requested_by = f"API: {identity.name}"
+        if isinstance(self.timing, Plan):
+            return create_schedule(
+                self._draft(self.timing),
+                owner=identity.owner,
+                requested_by=requested_by,
+                run_immediately=self.timing.run_immediately,
+            ).pk
         return queue_run(
             self.process_model,
             self.values,
             worker=self.worker,
-            ready_at=self.ready_at,
+            ready_at=self.timing.ready_at,
             retry_count=self.retry_count,
             retry_delay=self.retry_delay,
             priority=self.priority,
             owner=identity.owner,
-            requested_by=f"API: {identity.name}",
+            requested_by=requested_by,
+        ).pk
+
+    def _draft(self, plan: Plan) -> ScheduleDraft:
+        model = self.process_model
+        count, delay = self.retry_count, self.retry_delay
+        return ScheduleDraft(
+            process_model=model,
+            values=self.values,
+            quartz=plan.quartz,
+            time_zone=plan.zone.key,
+            start=plan.start,
+            end=plan.end,
+            run_once=plan.run_once,
+            worker=self.worker,
+            retry_count=model.default_retry_count if count is None else count,
+            retry_delay=model.default_retry_delay if delay is None else delay,
+            priority=self.priority,
         )
-
-    def describe(self) -> str:
-        """Return the plan in words."""
-        if self.ready_at is None:
-            return "One run now."
-        return f"One run at {self.ready_at.astimezone(self.zone):%Y-%m-%d %H:%M:%S} ({self.zone})."
-
-    def fire_times(self) -> list[datetime]:
-        """Return the instants at which runs begin, in the plan's zone."""
-        moment = self.ready_at or timezone.now().replace(microsecond=0)
-        return [moment.astimezone(self.zone)]
 
 
 def check_start(fields: Mapping[str, Any], identity: Identity) -> Start:
@@ -71,15 +84,13 @@ def check_start(fields: Mapping[str, Any], identity: Identity) -> Start:
     """
     process_model = _find_process_model(fields["name"], identity)
     worker = _find_worker(fields["worker"], identity) if "worker" in fields else None
-    zone = fields.get("timezone") or ZoneInfo(settings.TIME_ZONE)
     warnings = list(fields["warnings"])
     delay = fields.get("retryDelay")
     return Start(
         process_model=process_model,
         values=check_values(process_model, fields.get("values", {})),
         worker=worker,
-        ready_at=_when(fields, zone, warnings),
-        zone=zone,
+        timing=read_timing(fields, warnings),
         retry_count=fields.get("retryCount"),
         retry_delay=None if delay is None else timedelta(seconds=delay),
         priority=fields.get("priority", DEFAULT_PRIORITY),
@@ -104,25 +115,3 @@ def _find_worker(worker_id: int, identity: Identity) -> Worker:
             "No worker of this id can be used; leave worker out to let any worker take the run.",
         )
     return worker
-
-
-def _when(fields: Mapping[str, Any], zone: ZoneInfo, warnings: list[str]) -> datetime | None:
-    """Return when the one run is to start; None means now."""
-    now_wanted = fields.get("runImmediately", False)
-    if "quartzDef" in fields:
-        if now_wanted and fields.get("runOnce", False):
-            return None
-        raise InvalidRequest.on("quartzDef", PLANS_REFUSED)
-    if "endDate" in fields:
-        warnings.append("'endDate' was ignored: it ends a plan, and there is no 'quartzDef'.")
-    start = _in_zone(fields.get("startDate"), zone)
-    if start is None or now_wanted:
-        return None
-    if start <= timezone.now():
-        warnings.append("'startDate' is in the past: the process runs now.")
-        return None
-    return start
-
-
-def _in_zone(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    return moment.replace(tzinfo=zone) if moment and moment.tzinfo is None else moment

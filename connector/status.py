@@ -5,54 +5,35 @@ from uuid import UUID
 
 from connector.exceptions import TransactionNotFound
 from connector.identities import Identity
+from connector.plan_status import describe_plan
+from connector.run_status import describe_run, name_outputs
 from processes.models import Run
-from processes.waiting import explain_wait
-
-RUNNING = "Your transaction is running."
-ENDED = "Your transaction has ended."
+from scheduler.models import Schedule
 
 
 def read_status(robusta_spid: str, identity: Identity) -> dict[str, Any]:
-    """Return the answer for a run of the caller.
+    """Return the answer for a run or a plan of the caller.
 
     Raise TransactionNotFound alike for a malformed id, an unknown one and another caller's.
     """
+    transaction_id = _parse_id(robusta_spid)
     run = (
         Run.objects.owned_by(identity.owner)
         .select_related("process_model", "worker")
-        .filter(pk=_parse_id(robusta_spid))
+        .filter(pk=transaction_id)
         .first()
     )
-    if run is None:
+    if run is not None:
+        return {"status": run.status, "message": describe_run(run)} | name_outputs(run)
+    schedule = (
+        Schedule.objects.owned_by(identity.owner)
+        .select_related("periodic_task")
+        .filter(pk=transaction_id)
+        .first()
+    )
+    if schedule is None:
         raise TransactionNotFound
-    return {"status": run.status, "message": describe_run(run)} | _outputs(run)
-
-
-def describe_run(run: Run) -> str:
-    """Return where the run stands, in words."""
-    match run.status:
-        case Run.Status.WAITING:
-            return f"Your transaction is waiting: {explain_wait(run).rstrip('.')}."
-        case Run.Status.RUNNING:
-            return RUNNING + _progress(run)
-        case Run.Status.SUCCEEDED:
-            return ENDED
-        case _:
-            return run.message
-
-
-def _progress(run: Run) -> str:
-    if run.progress_done is None:
-        return ""
-    if run.progress_total is None:
-        return f" Progress: {run.progress_done:g}."
-    return f" Progress: {run.progress_done:g} of {run.progress_total:g}."
-
-
-def _outputs(run: Run) -> dict[str, Any]:
-    if run.status != Run.Status.SUCCEEDED:
-        return {}
-    return {f"__out_{name}": value for name, value in (run.outputs or {}).items()}
+    return describe_plan(schedule)
 
 
 def _parse_id(text: str) -> UUID:

@@ -29,13 +29,13 @@ class ProcessViewSet(ViewSet):
     @documentation.start
     @action(detail=False, methods=["post"])
     def start(self, request: Request) -> Response:
-        """Start a process now, or once at `startDate`."""
+        """Start a process now, once at `startDate`, or by the plan of `quartzDef`."""
         dry_run = _wants_dry_run(request)
         start = _read_start(request)
         if dry_run:
             return Response(_describe(start))
-        run = start.queue(_identity(request))
-        answer: dict[str, Any] = {"robustaSpid": str(run.pk), "message": SAVED}
+        robusta_spid = start.save(_identity(request))
+        answer: dict[str, Any] = {"robustaSpid": str(robusta_spid), "message": SAVED}
         if start.warnings:
             answer["warnings"] = start.warnings
         return Response(answer)
@@ -70,11 +70,12 @@ def _wants_dry_run(request: Request) -> bool:
 
 
 def _describe(start: Start) -> dict[str, Any]:
+    worker = start.resolved_worker
     return {
         "message": "Nothing was started: this was a dry run.",
-        "plan": start.describe(),
-        "fireTimes": [moment.isoformat() for moment in start.fire_times()],
-        "worker": start.worker.pk if start.worker else None,
+        "plan": start.timing.describe(),
+        "fireTimes": [moment.isoformat() for moment in start.timing.fire_times()],
+        "worker": worker.pk if worker else None,
         "values": start.values,
         "warnings": start.warnings,
     }

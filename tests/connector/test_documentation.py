@@ -6,6 +6,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from processes.models import ProcessModel
+from tests.conftest import START, Caller
+from tests.factories import WorkerFactory
+
+Examples = dict[str, ProcessModel]
+
 
 @pytest.fixture
 def schema() -> dict[str, Any]:
@@ -44,6 +50,54 @@ def test_schema_names_every_field_of_a_start(schema: dict[str, Any]) -> None:
     assert (properties["retryCount"]["minimum"], properties["retryCount"]["maximum"]) == (0, 99)
     assert properties["values"]["type"] == ["object", "null"]
     assert properties["runOnce"]["type"] == ["string", "boolean", "null"]
+
+
+def test_start_examples_are_taken_and_answered_as_documented(
+    acme: Caller, examples: Examples, schema: dict[str, Any]
+) -> None:
+    WorkerFactory.create(pk=1)
+    start = schema["paths"][START]["post"]
+    bodies = start["requestBody"]["content"]["application/json"]["examples"]
+
+    answers = {name: acme.start(body["value"]) for name, body in bodies.items()}
+
+    assert set(answers) == {"RunNow", "Plan", "ThePublishedSample"}
+    assert {answer.status_code for answer in answers.values()} == {200}
+    documented = start["responses"]["200"]["content"]["application/json"]["examples"]
+    warned = documented["Saved,WithWarnings"]["value"]["warnings"]
+    assert answers["ThePublishedSample"].json()["warnings"] == warned
+
+
+def test_answer_to_a_dry_run_has_the_documented_keys(
+    acme: Caller, examples: Examples, schema: dict[str, Any]
+) -> None:
+    answer = acme.start({"name": "CountDown"}, f"{START}?dryRun=true")
+
+    start = schema["paths"][START]["post"]["responses"]["200"]["content"]["application/json"]
+    assert {"$ref": "#/components/schemas/DryRun"} in schema["components"]["schemas"][
+        "StartAnswer"
+    ]["oneOf"]
+    assert start["examples"]["DryRunOfAPlan"]["value"].keys() == answer.json().keys()
+    assert schema["components"]["schemas"]["DryRun"]["properties"].keys() == answer.json().keys()
+
+
+def test_status_of_a_plan_has_the_documented_keys(
+    acme: Caller, examples: Examples, schema: dict[str, Any]
+) -> None:
+    plan = {"name": "CountDown", "quartzDef": "0 6 6 ? * FRI", "runImmediately": "Y"}
+    answer = acme.status(acme.start(plan).json()["robustaSpid"]).json()
+
+    schemas = schema["components"]["schemas"]
+    assert schemas["Status"]["properties"].keys() == answer.keys()
+    assert schemas["Status"]["required"] == ["message", "status"]
+    assert list(schemas["Status"]["patternProperties"]) == ["^__out_"]
+    assert "at most the last 1,000" in schemas["Status"]["properties"]["runs"]["description"]
+    assert schemas["PlanRun"]["properties"].keys() == answer["runs"][0].keys()
+    status = schema["paths"]["/scheduler/connector-api/process/status/{robusta_spid}"]["get"]
+    shown = status["responses"]["200"]["content"]["application/json"]["examples"]
+    statuses = {name: example["value"]["status"] for name, example in shown.items()}
+    assert statuses["PlanThatNeverFires"] == "EXPIRED"
+    assert {"PlanBeforeItsFirstRun", "PlanAfterItsFirstRun"} <= set(statuses)
 
 
 def test_docs_load_nothing_from_elsewhere() -> None:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from connector.models import ApiClient
 from processes.models import ProcessModel, Run, Worker
@@ -301,22 +300,6 @@ def test_offset_of_the_start_date_wins_over_the_zone(acme: Caller, examples: Exa
     assert run.ready_at.isoformat() == "2199-01-01T05:00:00+00:00"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"startDate": "2020-11-16 16:56:00"},
-        {"startDate": "2199-01-01 10:00:00", "runImmediately": "Y"},
-        {"quartzDef": "0 6 6 ? * FRI", "runImmediately": "Y", "runOnce": "Y"},
-    ],
-    ids=["past startDate", "future startDate, run immediately", "plan, run immediately and once"],
-)
-def test_run_starts_now(acme: Caller, examples: Examples, body: dict[str, Any]) -> None:
-    answer = acme.start(SAMPLE | body)
-
-    run = Run.objects.get(pk=answer.json()["robustaSpid"])
-    assert abs(run.ready_at - timezone.now()) < timedelta(minutes=1)
-
-
 def test_what_is_ignored_or_repaired_is_reported(acme: Caller, examples: Examples) -> None:
     body = (
         '{"name": "OneStepNotepadRunner", "values": {"username": "Ada", "username": "Grace"},'
@@ -332,36 +315,6 @@ def test_what_is_ignored_or_repaired_is_reported(acme: Caller, examples: Example
         assert quoted in warnings
     run = Run.objects.get(pk=answer.json()["robustaSpid"])
     assert run.values["username"] == "Grace"
-
-
-def test_plan_is_refused_with_what_can_be_done(acme: Caller, examples: Examples) -> None:
-    answer = acme.start(SAMPLE | {"quartzDef": "0 6 6 ? * FRI"})
-
-    assert answer.status_code == 400
-    assert "leave quartzDef out" in answer.json()["errors"]["quartzDef"][0]
-    assert not Run.objects.exists()
-
-
-def test_dry_run_stores_nothing(acme: Caller, examples: Examples, worker: Worker) -> None:
-    answer = acme.start(
-        {"name": "CountDown", "values": {"seconds": "3"}, "worker": worker.pk},
-        "/scheduler/connector-api/process/start?dryRun=true",
-    )
-
-    assert answer.status_code == 200
-    assert answer.json()["values"] == {"seconds": 3}
-    assert answer.json()["worker"] == worker.pk
-    assert len(answer.json()["fireTimes"]) == 1
-    assert answer.json()["warnings"] == []
-    assert not Run.objects.exists()
-
-
-@pytest.mark.parametrize("text", ["True", "1", "yes", ""])
-def test_dry_run_takes_true_or_false_only(acme: Caller, examples: Examples, text: str) -> None:
-    answer = acme.start(SAMPLE, f"/scheduler/connector-api/process/start?dryRun={text}")
-
-    assert answer.status_code == 400
-    assert not Run.objects.exists()
 
 
 def test_robusta_spid_is_a_uuid(acme: Caller, examples: Examples) -> None:
