@@ -39,10 +39,11 @@ ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", f"127.0.0.1,localhost,{HOST}")
 HTTPS = read_flag("HTTPS")
 ALLOW_INSECURE_HTTP = read_flag("ALLOW_INSECURE_HTTP")
 TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES")
+METRICS_ALLOWED_NETWORKS = read_networks("METRICS_ALLOWED_NETWORKS")
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
 SECURE_SSL_REDIRECT = HTTPS
 # A redirect would drop the POST's body; the connector API refuses plain HTTP by itself.
-SECURE_REDIRECT_EXEMPT = [r"^scheduler/", r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^scheduler/", r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -53,6 +54,9 @@ X_FRAME_OPTIONS = "DENY"
 # What it runs
 PROCESS_MODULES = read_list("PROCESS_MODULES")
 WORKER_CONCURRENCY = read_integer("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
+RUN_RETENTION_DAYS = read_integer("RUN_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
+LOG_RETENTION_DAYS = read_integer("LOG_RETENTION_DAYS", 30, minimum=1, maximum=36_500)
+FIRE_RETENTION_DAYS = read_integer("FIRE_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
 SHUTDOWN_GRACE = read_integer("SHUTDOWN_GRACE", 30, minimum=0, maximum=3600)
 
 INSTALLED_APPS = [
@@ -177,6 +181,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "shared"
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # without results there is no entry to clean them up
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

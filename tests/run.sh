@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
-unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES
+unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES FAULTS
 processes=${TEST_PROCESSES:-2}
 # Before pytest reads the settings: a test never touches the installation's own files.
 VAR_DIR=$(mktemp -d)
@@ -11,7 +11,7 @@ export VAR_DIR
 mkdir "$VAR_DIR/static"
 trap 'rm -rf "$VAR_DIR"' EXIT
 
-for service in chromium postgresql; do
+for service in chromium postgresql redis nginx; do
   $python -m tests.services "$service"
   [ $? -eq 2 ] && exit 1
 done
@@ -27,5 +27,5 @@ if $python -m tests.services postgresql >/dev/null; then
   SECRET_KEY=only-for-tests-only-for-tests-only-for-tests-only-for-tests
   export DATABASE_URL SECRET_KEY
   $python -m pytest -q -n "$processes" --dist loadfile \
-    tests/connector tests/processes tests/scheduler tests/browser tests/test_*.py "$@"
+    tests/connector tests/processes tests/scheduler tests/faults tests/browser tests/test_*.py "$@"
 fi

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import redis
 
 POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/arabica")
+BROKER = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/5")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+NGINX = os.environ.get("NGINX", "/usr/sbin/nginx")
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 
 
@@ -21,14 +24,36 @@ def has_postgresql() -> bool:
     return True
 
 
+def has_redis() -> bool:
+    """Tell whether a Redis server answers at TEST_BROKER_URL."""
+    try:
+        with redis.Redis.from_url(BROKER, socket_connect_timeout=3, socket_timeout=3) as server:
+            server.ping()
+    except redis.RedisError:
+        return False
+    return True
+
+
 def has_chromium() -> bool:
     """Tell whether the distribution's Chromium is installed."""
     return Path(CHROMIUM).exists()
 
 
-SERVICES: dict[str, Callable[[], bool]] = {"postgresql": has_postgresql, "chromium": has_chromium}
+def has_nginx() -> bool:
+    """Tell whether the distribution's nginx is installed."""
+    return Path(NGINX).exists()
+
+
+SERVICES: dict[str, Callable[[], bool]] = {
+    "postgresql": has_postgresql,
+    "redis": has_redis,
+    "chromium": has_chromium,
+    "nginx": has_nginx,
+}
 REMEDIES = {
     "postgresql": f"start PostgreSQL for {POSTGRESQL}, or set TEST_DATABASE_URL",
+    "redis": f"start Redis for {BROKER} (its data there is deleted), or set TEST_BROKER_URL",
+    "nginx": f"install nginx as {NGINX}, or set NGINX",
     "chromium": f"install Chromium as {CHROMIUM}, or set CHROMIUM",
 }
 

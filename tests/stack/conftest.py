@@ -29,7 +29,7 @@ class Installation:
 
     def __init__(self, project: Path, var_dir: Path, **environment: str) -> None:
         self.project = project
-        self.port = _free_port()
+        self.port = free_port()
         self.environment = clean_environment() | {
             "VAR_DIR": str(var_dir),
             "PORT": str(self.port),
@@ -169,7 +169,9 @@ def clean_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name not in ours}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

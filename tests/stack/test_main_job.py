@@ -103,7 +103,15 @@ def test_both_health_addresses_are_green(running: Installation) -> None:
     assert running.call("GET", "/healthz") == (200, {"status": "ok"})
     status, answer = running.call("GET", "/readyz")
     assert status == 200, answer
-    assert set(answer["checks"]) == {"database", "worker", "beat", "broker"}
+    assert set(answer["checks"]) == {
+        "database",
+        "worker",
+        "beat",
+        "broker",
+        "queue",
+        "leases",
+        "fires",
+    }
 
 
 def _count_attempts(database: Path, ids: list[str]) -> dict[str, int]:
