@@ -5,15 +5,22 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
 # One line a package, so that a person sees it move.
-SHOW := grep --line-buffered -E '^(Collecting|Installing|ERROR|error)' | cut -c1-100
+SHOW := awk '/^(Collecting|Installing|ERROR|error)/ { print substr($$0, 1, 100); fflush() }'
 
-.PHONY: run test lint lock clean
+.PHONY: run test faults faults-short lint lock clean
 
 run: .venv/base.stamp
 	@exec $(BIN)/python manage.py serve --prepare
 
 test: .venv/dev.stamp
 	@exec sh tests/run.sh
+
+# Kills, stops and races, with a table at the end: minutes, or a minute and a half.
+faults: .venv/dev.stamp
+	@exec sh tests/faults/run.sh long
+
+faults-short: .venv/dev.stamp
+	@exec sh tests/faults/run.sh short
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
