@@ -186,7 +186,7 @@ def _copy_database(migrated: str, folder: Path) -> tuple[str, dict[str, str]]:
 
 
 def empty_broker(url: str) -> None:
-    """Leave nothing of an earlier test in Redis or RabbitMQ."""
+    """Leave nothing of an earlier test in a broker."""
     if url.startswith("redis"):
         redis.Redis.from_url(url).flushdb()
         return
