@@ -244,14 +244,18 @@ def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
     return {row["worker"]: row["count"] for row in counts}
 
 
-def end_abandoned_runs() -> int:
+def end_abandoned_runs(*, is_sure: Callable[[], bool] = lambda: True) -> int:
     """End the attempts whose lease ran out, longest ago first; return how many.
 
     Their process models say what follows. Several beats may do this at once: PostgreSQL skips
-    the rows another one has locked, and a lease that was extended meanwhile is left alone.
+    the rows another one has locked, and a lease that was extended meanwhile is left alone. With
+    `is_sure` the caller is asked once they are found: had the database stood still before it
+    answered, no node could have extended its leases.
     """
     abandoned = Run.objects.abandoned().order_by("lease_expires_at")
     ids = list(abandoned.values_list("pk", flat=True)[:MAX_ENDED_AT_ONCE])
+    if not is_sure():
+        return 0
     return sum(_end_abandoned_run(run_id) for run_id in ids)
 
 
