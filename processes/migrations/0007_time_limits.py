@@ -12,6 +12,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='run',
+            options={'ordering': ['-id'], 'permissions': [('cancel_run', 'Can cancel runs'), ('start_run', 'Can start runs')], 'verbose_name': 'run', 'verbose_name_plural': 'runs'},
+        ),
         migrations.AlterField(
             model_name='processmodel',
             name='kill_grace',

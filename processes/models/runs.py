@@ -162,7 +162,7 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-id"]
-        permissions = [("cancel_run", "Can cancel runs")]
+        permissions = [("cancel_run", "Can cancel runs"), ("start_run", "Can start runs")]
         constraints = [
             # Protects readers of the status: the five words are all there are.
             models.CheckConstraint(
