@@ -17,6 +17,7 @@ from celery.worker.control import control_command
 from django.conf import settings
 
 from processes import nodes
+from processes.ending import ending_attempts
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
@@ -69,7 +70,10 @@ def run_node(node: nodes.Node) -> int:
     signals.worker_process_init.connect(_enter_pool_child, weak=False)
     signals.worker_shutting_down.connect(_stop_claiming, weak=False)
     _keeper = LeaseKeeper(node)
-    with nodes.beating(node, _keeper) as _heartbeat:
+    with (
+        nodes.beating(node, _keeper) as _heartbeat,
+        ending_attempts(node, _heartbeat.look_soon),
+    ):
         worker = _Worker(
             app=current_app,
             hostname=f"{queue_of(node.worker_id)}-{node.pid}@{node.host}",

@@ -20,7 +20,7 @@ from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
-from processes.moments import describe_cancel
+from processes.moments import describe_cancel, describe_time_limit
 from processes.outages import OUTAGES, outlast_outage
 from processes.outputs import check_outputs
 from processes.recording import RunReport
@@ -47,7 +47,13 @@ def work_until_idle() -> None:
             return
         if run is None or run.lease_token is None:
             return
-        slot.hold(run.pk, run.lease_token, deadline=began + LEASE.total_seconds())
+        slot.hold(
+            run.pk,
+            run.lease_token,
+            deadline=began + LEASE.total_seconds(),
+            time_limit=run.process_model.time_limit,
+            kill_grace=run.process_model.kill_grace,
+        )
         _execute_in(slot, run)
 
 
@@ -100,13 +106,16 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     """
     report = RunReport(run)
     outputs, error = _carry_out(run, report, slot)
+    reason = Run.Reason.PROCESS_FAILED
     if slot:
         slot.begin_ending()
+        if slot.is_overdue():  # what it did with the signal does not matter, even if it succeeded
+            error, reason = _describe_end(run, slot), Run.Reason.TIME_LIMIT
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error)
+        else partial(fail_run, run, error=error, reason=reason)
     )
     try:
         outlast_outage(record_end)
@@ -122,7 +131,7 @@ def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
-        **({"is_cancelled": slot.is_cancelled} if slot else {}),
+        **(_tell_of_end(run, slot) if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
@@ -133,6 +142,15 @@ def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
         return {}, f"{type(error).__name__}: {error}"
+
+
+def _tell_of_end(run: Run, slot: Slot) -> dict[str, Any]:
+    return {"is_cancelled": slot.is_to_end, "describe_end": partial(_describe_end, run, slot)}
+
+
+def _describe_end(run: Run, slot: Slot) -> str:
+    limit = run.process_model.time_limit
+    return describe_time_limit(limit) if limit and slot.is_overdue() else "The run was cancelled."
 
 
 def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
@@ -149,21 +167,23 @@ def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
         _end_attempt(run, outcome=RunAttempt.Outcome.SUCCEEDED)
 
 
-def fail_run(run: Run, *, error: str) -> None:
+def fail_run(
+    run: Run, *, error: str, reason: str = Run.Reason.PROCESS_FAILED, **facts: Any
+) -> None:
     """Record that an attempt failed, and queue the next one while retries are left.
 
-    Raise LeaseLost if the lease is no longer held.
+    `facts` (exit code, signal) go to the attempt. Raise LeaseLost if the lease is no longer held.
     """
     error = make_message(error)
     with transaction.atomic():
-        if not _end_if_cancelled(run):
+        if not _end_if_cancelled(run, **facts):
             _fail_or_retry(
                 run,
                 is_retried=run.attempt <= run.retry_count,
                 message=error,
-                reasons=(Run.Reason.RETRY_PENDING, Run.Reason.PROCESS_FAILED),
+                reasons=(Run.Reason.RETRY_PENDING, reason),
             )
-            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error, **facts)
 
 
 def lose_attempt(

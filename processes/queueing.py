@@ -49,11 +49,13 @@ def queue_run(
     owner: str = "",
     requested_by: str = "",
     schedule_id: UUID | None = None,
+    run_id: UUID | None = None,
 ) -> Run:
     """Store a WAITING run and ring for it after COMMIT.
 
     `values` must have been checked. What is None comes from the process model; `ready_at` None
-    means now. The run is stored when this returns, whether or not the broker was reached.
+    means now. The run is stored when this returns, whether or not the broker was reached. Raise
+    IntegrityError when there is a run `run_id`, which a caller gives that may call twice.
     """
     run = Run(
         process_model=process_model,
@@ -66,6 +68,7 @@ def queue_run(
         requested_by=requested_by,
         schedule_id=schedule_id,
         **({"ready_at": ready_at} if ready_at else {}),
+        **({"id": run_id} if run_id else {}),
     )
     run.save(force_insert=True)
     if ready_at is None:

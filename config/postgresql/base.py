@@ -22,9 +22,7 @@ class PatientConnection(psycopg.Connection[Any]):
     out nobody knows.
     """
 
-    def wait(
-        self, gen: PQGen[T], interval: float = INTERVAL, timeout: float | None = None
-    ) -> T:
+    def wait(self, gen: PQGen[T], interval: float = INTERVAL, timeout: float | None = None) -> T:
         """Return what the server answers. Raise OperationalError when it does not in time."""
         seconds = patience.get() if timeout is None else timeout
         if seconds is None:

@@ -24,11 +24,16 @@ def _never() -> bool:
     return False
 
 
+def _say_cancelled() -> str:
+    return "The run was cancelled."
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt of a run: `values` in their stored form, `configuration` of the process model.
 
-    `is_cancelled` tells at any moment whether somebody wants it to end.
+    `is_cancelled` tells at any moment whether somebody or its time limit wants it to end, and
+    `describe_end` which of them.
     """
 
     run_id: UUID
@@ -36,6 +41,7 @@ class Work:
     values: Mapping[str, Any]
     configuration: Mapping[str, Any]
     is_cancelled: Callable[[], bool] = _never
+    describe_end: Callable[[], str] = _say_cancelled
 
 
 class Executor(Protocol):
