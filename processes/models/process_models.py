@@ -1,12 +1,12 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, F, FilteredRelation, Q
 from django.utils.translation import gettext_lazy as _
 
 from processes.models.workers import Worker
@@ -41,6 +41,29 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProcessModelQuerySet(models.QuerySet["ProcessModel"]):
+    """Process models by what their limit of parallel runs leaves."""
+
+    def limited(self) -> Self:
+        """Return those that have a limit."""
+        return self.exclude(max_parallel_runs=None)
+
+    def count_running(self) -> dict[int, int]:
+        """Return how many runs of each are executed, over all workers, by id."""
+        rows = self.order_by().alias(held=_held_runs()).annotate(running=Count("held"))
+        return dict(rows.values_list("pk", "running"))
+
+    def at_limit(self) -> Self:
+        """Return those of which as many runs are executed as may be, or more."""
+        rows = self.limited().order_by().alias(held=_held_runs())
+        return rows.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
+
+
+def _held_runs() -> FilteredRelation:
+    # Rows under a lease are counted, never a counter: that could leak.
+    return FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
 
 
 class ProcessModel(models.Model):
@@ -84,7 +107,13 @@ class ProcessModel(models.Model):
     time_limit = models.DurationField(_("time limit"), null=True, blank=True)
     kill_grace = models.DurationField(_("grace before kill"), default=timedelta(seconds=10))
     max_parallel_runs = models.PositiveIntegerField(
-        _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("maximum parallel runs"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "Over all workers together. Empty: no limit. A lower limit ends nothing that runs."
+        ),
     )
     default_worker = models.ForeignKey(
         Worker,
@@ -121,6 +150,8 @@ class ProcessModel(models.Model):
         help_text=_("A process model that declares no parameter takes any value."),
     )
 
+    objects = ProcessModelQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("process model")
         verbose_name_plural = _("process models")
@@ -130,6 +161,14 @@ class ProcessModel(models.Model):
             models.CheckConstraint(
                 condition=Q(default_retry_count__lte=MAX_RETRY_COUNT),
                 name="process_model_retry_count",
+            ),
+        ]
+        indexes = [
+            # Serves the claim and the bells: which process models have a limit.
+            models.Index(
+                fields=["max_parallel_runs"],
+                condition=Q(max_parallel_runs__isnull=False),
+                name="process_model_limited",
             ),
         ]
 
