@@ -99,8 +99,5 @@ def _lock_room(limited: Any) -> bool:
     The lock leaves room for those who only refer to the row: a start never waits for it. The runs
     are counted by a statement of their own, which sees what came while the lock was waited for.
     """
-    limit = limited.select_for_update(no_key=True).values_list("max_parallel_runs", flat=True).get()
-    if limit is None:
-        return True
-    [running] = limited.count_running().values()
-    return bool(running < limit)
+    list(limited.select_for_update(no_key=True).values_list("pk"))
+    return all(limited.count_room().values())

@@ -207,12 +207,14 @@ def ring_for_runs(runs: Collection[Run]) -> int:
 
     Once for each queue, and again for each further free slot that could take one of them.
     """
-    counts = Counter(run.worker_id for run in runs)
-    free = WorkerNode.objects.taking_runs().count_free_slots() if len(runs) > 1 else Counter()
+    if len(runs) < 2:
+        return sum(ring(queue_of(run.worker_id), hint=run.pk) for run in runs)
+    counts = _fit_into_limits(Counter((run.worker_id, run.process_model_id) for run in runs))
+    free = WorkerNode.objects.taking_runs().count_free_slots()
     rings = 0
     for worker_id, count in counts.items():
         slots = free.total() if worker_id is None else free[worker_id]
-        times = min(count, max(slots, 1))
+        times = max(min(count, slots), 1)
         if ring(queue_of(worker_id), times=times):
             rings += times
     return rings
@@ -243,15 +245,18 @@ def _count_ready_runs(*, just_ready: bool) -> Counter[int | None]:
     runs = Run.objects.startable().within_limits()
     if just_ready:
         runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
-    limit = F("process_model__max_parallel_runs")
-    rows = runs.order_by().values_list("worker", "process_model", limit).annotate(Count("pk"))
-    limits = {model_id: limit for _, model_id, limit, _ in rows if limit is not None}
-    running = ProcessModel.objects.filter(pk__in=limits).count_running() if limits else {}
-    counts: Counter[int | None] = Counter()
-    for worker_id, model_id, _, count in rows:
-        room = limits[model_id] - running[model_id] if model_id in limits else count
-        counts[worker_id] += max(min(count, room), 0)
-    return counts
+    counts = runs.order_by().values_list("worker", "process_model").annotate(count=Count("pk"))
+    return _fit_into_limits({(worker, model): count for worker, model, count in counts})
+
+
+def _fit_into_limits(counts: Mapping[tuple[int | None, int], int]) -> Counter[int | None]:
+    """Return the counts by worker, without what its process model's limit leaves no room for."""
+    models = ProcessModel.objects.filter(pk__in={model_id for _, model_id in counts})
+    rooms = models.count_room() if counts else {}
+    fitting: Counter[int | None] = Counter()
+    for (worker_id, model_id), count in counts.items():
+        fitting[worker_id] += min(count, rooms.get(model_id, count))
+    return fitting
 
 
 def ring_for_freed_room(run: Run, **kwargs: Any) -> None:

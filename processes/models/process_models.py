@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Count, F, FilteredRelation, Q
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
 from processes.models.workers import Worker
@@ -24,6 +25,7 @@ VALUE_TYPES = [
     (ValueType.CHOICE.value, _("choice")),
     (ValueType.JSON.value, _("JSON")),
 ]
+
 
 printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
 
@@ -43,27 +45,24 @@ class Application(models.Model):
         return self.name
 
 
-class ProcessModelQuerySet(models.QuerySet["ProcessModel"]):
-    """Process models by what their limit of parallel runs leaves."""
-
-    def limited(self) -> Self:
-        """Return those that have a limit."""
-        return self.exclude(max_parallel_runs=None)
-
-    def count_running(self) -> dict[int, int]:
-        """Return how many runs of each are executed, over all workers, by id."""
-        rows = self.order_by().alias(held=_held_runs()).annotate(running=Count("held"))
-        return dict(rows.values_list("pk", "running"))
-
-    def at_limit(self) -> Self:
-        """Return those of which as many runs are executed as may be, or more."""
-        rows = self.limited().order_by().alias(held=_held_runs())
-        return rows.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
-
-
 def _held_runs() -> FilteredRelation:
     # Rows under a lease are counted, never a counter: that could leak.
     return FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
+
+
+class ProcessModelQuerySet(models.QuerySet["ProcessModel"]):
+    """Process models by what their limit of parallel runs leaves."""
+
+    def count_room(self) -> dict[int, int]:
+        """Return how many more runs of those that have a limit may begin, by id."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        room = Greatest(F("max_parallel_runs") - Count("held"), 0)
+        return dict(limited.annotate(room=room).values_list("pk", "room"))
+
+    def at_limit(self) -> Self:
+        """Return those of which as many runs are executed as may be, over all workers, or more."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        return limited.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
 
 
 class ProcessModel(models.Model):

@@ -15,6 +15,11 @@ FORGOTTEN_AFTER = timedelta(days=1)
 SHARED_QUEUE = "shared"
 
 
+def _held_runs() -> FilteredRelation:
+    # Rows under a lease are counted, never a counter: that could leak.
+    return FilteredRelation("nodes__runs", condition=Q(nodes__runs__status="RUNNING"))
+
+
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Workers by what admins let them do."""
 
@@ -22,20 +27,16 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Return the workers that are neither disabled nor paused."""
         return self.filter(enabled=True, paused_at=None)
 
-    def count_running(self) -> dict[int, int]:
-        """Return how many runs the workers execute, over all their nodes, by worker id."""
-        rows = self.order_by().alias(held=_held_runs()).annotate(running=Count("held"))
-        return dict(rows.values_list("pk", "running"))
+    def count_room(self) -> dict[int, int]:
+        """Return how many more runs the workers that have a limit may begin, by worker id."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        room = Greatest(F("max_parallel_runs") - Count("held"), 0)
+        return dict(limited.annotate(room=room).values_list("pk", "room"))
 
     def at_limit(self) -> Self:
-        """Return the workers that execute as many runs as they may, or more."""
-        rows = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
-        return rows.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
-
-
-def _held_runs() -> FilteredRelation:
-    # Rows under a lease are counted, never a counter: that could leak.
-    return FilteredRelation("nodes__runs", condition=Q(nodes__runs__status="RUNNING"))
+        """Return the workers that execute as many runs as they may, over all nodes, or more."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        return limited.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
 
 
 class Worker(models.Model):
@@ -113,15 +114,14 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
             .values_list("worker", "worker__max_parallel_runs", "free")
         )
         free: Counter[int] = Counter()
-        limits: dict[int, int] = {}
+        limited = set()
         for worker_id, limit, slots in nodes:
             free[worker_id] += slots
             if limit is not None:
-                limits[worker_id] = limit
-        if limits:
-            running = Worker.objects.filter(pk__in=limits).count_running()
-            for worker_id, limit in limits.items():
-                free[worker_id] = max(min(free[worker_id], limit - running[worker_id]), 0)
+                limited.add(worker_id)
+        if limited:
+            for worker_id, room in Worker.objects.filter(pk__in=limited).count_room().items():
+                free[worker_id] = min(free[worker_id], room)
         return free
 
 
