@@ -18,9 +18,11 @@ from django.conf import settings
 
 from processes import nodes
 from processes.ending import ending_attempts
+from processes.execution import room_freed
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
+from processes.queueing import ring_for_freed_room
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
@@ -95,6 +97,8 @@ def _enter_pool_child(**kwargs: Any) -> None:
     # Otherwise the child of a killed worker would go on beside the retry. Celery's event loop forks
     # all children from the main thread, also those that take the place of a dead one.
     die_with_parent(parent_pid=nodes.current().pid)
+    # Here, not in the parent: its children would inherit a connection to the broker.
+    room_freed.connect(ring_for_freed_room)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
 

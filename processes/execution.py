@@ -14,8 +14,10 @@ from typing import Any
 import structlog
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from processes import nodes
+from processes.claiming import find_choices
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
 from processes.executors.python import PythonExecutor
@@ -30,6 +32,8 @@ from processes.text import make_message
 logger = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
+# Sent after a run that a limit counted: another node may have room now, and has to be told.
+room_freed = Signal()
 EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
 
 
@@ -62,41 +66,42 @@ def _execute_in(slot: Slot, run: Run) -> None:
         execute_run(run, slot)
     finally:
         slot.release()  # the reconciler ends a run whose end could not be recorded
+    if run.is_limited:
+        room_freed.send(Run, run=run)
 
 
 def claim_run(node: nodes.Node) -> Run | None:
     """Take the best run that `node` may execute; None when there is none.
 
     Two nodes that claim at once never get the same run: PostgreSQL skips the rows another one
-    has locked, SQLite lets one writer in at a time.
+    has locked, SQLite lets one writer in at a time. Nor do they exceed a limit together.
     """
-    claimable = Run.objects.claimable_by(node.worker_id)
-    if not claimable.exists():
-        return None
-    with transaction.atomic():
-        run = (
-            claimable.select_related("process_model")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
-        if run is None:
-            return None
-        run.attempt += 1
-        run.lease_token = uuid.uuid4()
-        Run.objects.waiting().filter(pk=run.pk).update(
-            status=Run.Status.RUNNING,
-            attempt=run.attempt,
-            lease_token=run.lease_token,
-            lease_expires_at=Now() + LEASE,
-            node_id=node.boot_id,
-            started_at=Now(),
-            message="",
-            reason="",
-            progress_done=None,
-            progress_total=None,
-        )
-        RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
-    return run
+    for choice in find_choices(node.worker_id):
+        with transaction.atomic():
+            run = choice.lock()
+            if run is not None:
+                run.is_limited = choice.is_limited
+                _begin_attempt(run, node)
+                return run
+    return None
+
+
+def _begin_attempt(run: Run, node: nodes.Node) -> None:
+    run.attempt += 1
+    run.lease_token = uuid.uuid4()
+    Run.objects.waiting().filter(pk=run.pk).update(
+        status=Run.Status.RUNNING,
+        attempt=run.attempt,
+        lease_token=run.lease_token,
+        lease_expires_at=Now() + LEASE,
+        node_id=node.boot_id,
+        started_at=Now(),
+        message="",
+        reason="",
+        progress_done=None,
+        progress_total=None,
+    )
+    RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
 
 
 def execute_run(run: Run, slot: Slot | None = None) -> None:
