@@ -12,12 +12,14 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
 
 from processes import nodes
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
+from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
 from processes.moments import describe_cancel
@@ -30,7 +32,10 @@ from processes.text import make_message
 logger = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
-EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
+EXECUTORS: dict[str, Executor] = {
+    ProcessModel.Executor.PYTHON: PythonExecutor(),
+    ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
+}
 
 
 def work_until_idle() -> None:
@@ -106,7 +111,9 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error)
+        else partial(
+            fail_run, run, error=str(error), exit_code=error.exit_code, signal=error.signal
+        )
     )
     try:
         outlast_outage(record_end)
@@ -115,24 +122,28 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
+def _carry_out(
+    run: Run, report: RunReport, slot: Slot | None
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
+        kill_grace=run.process_model.kill_grace,
+        max_output_bytes=run.process_model.max_output_bytes,
         **({"is_cancelled": slot.is_cancelled} if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
-        return {}, str(error)
+        return {}, error
     except (Exception, SystemExit) as error:
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, ProcessFailed(f"{type(error).__name__}: {error}")
 
 
 def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
@@ -149,21 +160,21 @@ def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
         _end_attempt(run, outcome=RunAttempt.Outcome.SUCCEEDED)
 
 
-def fail_run(run: Run, *, error: str) -> None:
+def fail_run(run: Run, *, error: str, **facts: Any) -> None:
     """Record that an attempt failed, and queue the next one while retries are left.
 
-    Raise LeaseLost if the lease is no longer held.
+    `facts` (exit code, signal) go to the attempt. Raise LeaseLost if the lease is no longer held.
     """
     error = make_message(error)
     with transaction.atomic():
-        if not _end_if_cancelled(run):
+        if not _end_if_cancelled(run, **facts):
             _fail_or_retry(
                 run,
                 is_retried=run.attempt <= run.retry_count,
                 message=error,
                 reasons=(Run.Reason.RETRY_PENDING, Run.Reason.PROCESS_FAILED),
             )
-            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error, **facts)
 
 
 def lose_attempt(
