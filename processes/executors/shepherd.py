@@ -25,6 +25,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -32,8 +33,59 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from <linux/prctl.h>
 SECONDS_BETWEEN_KILLS = 0.005
 SECONDS_BETWEEN_LATE_KILLS = 1.0
 PATIENCE = 10.0  # seconds after which a process that does not die is told of
-REAPED_AT_ONCE = 1_000  # so that something that forks without end is killed between
+REAPED_AT_ONCE = 100  # so that something that forks without end is killed between
 SEARCHES = 10
+SECONDS_OF_MEMORY = 0.5
+
+
+class Search:
+    """Finds the descendants of this process, each at once: some live for less than a millisecond.
+
+    What was found is not looked at again for SECONDS_OF_MEMORY: where thousands start and end, the
+    dead ones would hide the living. In that time no number is given twice.
+    """
+
+    def __init__(self) -> None:
+        self._forget_at = 0.0
+        self._others: set[int] = set()
+        self._herd: set[int] = set()
+
+    def find(self) -> Iterator[int]:
+        """Yield what one look at all processes shows; what is started meanwhile may be missed."""
+        if time.monotonic() >= self._forget_at:
+            self._others, self._herd = {0}, {os.getpid()}
+            self._forget_at = time.monotonic() + SECONDS_OF_MEMORY
+        parents: dict[int, int] = {}
+        for name in os.listdir("/proc"):  # it lists parents first, as long as numbers grow
+            pid = int(name) if name.isdigit() else 0
+            if pid in self._others or pid in self._herd:
+                continue
+            parents[pid] = parent = read_parent(pid)
+            if parent in self._herd:
+                self._herd.add(pid)
+                yield pid
+            elif parent in self._others:
+                self._others.add(pid)
+        while (
+            found := {pid for pid, parent in parents.items() if parent in self._herd} - self._herd
+        ):
+            self._herd |= found
+            yield from found
+
+
+def read_parent(pid: int) -> int:
+    """Return the number of a process's parent; -1 for one that is gone."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except OSError:
+        return -1
+    try:
+        # "pid (name) state parent ...", and the name may hold anything.
+        return int(os.read(descriptor, 4096).rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return -1
+    finally:
+        os.close(descriptor)
 
 
 class Shepherd:
@@ -48,6 +100,7 @@ class Shepherd:
         self._is_orphan = False
         self._kill_at = float("inf")
         self._next_kill = 0.0
+        self._search = Search()
         self._have_told = False
         self._have_told_of_left = False
         self._wake_reading, self._wake_writing = os.pipe()
@@ -127,27 +180,31 @@ class Shepherd:
         if self._command:
             self._say("told")
         self._kill_at = min(self._kill_at, time.monotonic() + self._order["grace"])
-        told: set[int] = set()
+        search = Search()
         for _ in range(SEARCHES):
-            untold = find_descendants() - told
-            if not untold:
+            if not self._signal_found(search, signal.SIGTERM):
                 return
-            for pid in untold:
-                send(pid, signal.SIGTERM)
-            told |= untold
 
     def _kill_all(self) -> None:
         """Kill every descendant that is found; those that come meanwhile, at the next look."""
-        found = find_descendants()
-        for pid in found:
-            send(pid, signal.SIGKILL)
         now = time.monotonic()
         self._kill_at = self._kill_at or now
         is_late = now - self._kill_at > PATIENCE
-        self._next_kill = now + (SECONDS_BETWEEN_LATE_KILLS if is_late else SECONDS_BETWEEN_KILLS)
-        if is_late and not self._have_told_of_left:
+        found = self._signal_found(self._search, signal.SIGKILL)
+        if is_late and found and not self._have_told_of_left:
             self._have_told_of_left = True
-            self._say(f"left {' '.join(map(str, sorted(found)[:20]))}")
+            self._say(f"left {' '.join(map(str, found[:20]))}")
+        # Those that are found no more are dying, or wait for a disk.
+        pause = 0.0 if found else SECONDS_BETWEEN_KILLS
+        self._next_kill = now + (SECONDS_BETWEEN_LATE_KILLS if is_late else pause)
+
+    def _signal_found(self, search: Search, number: int) -> list[int]:
+        found = []
+        for pid in search.find():
+            with suppress(ProcessLookupError, PermissionError):  # gone, or another user's by now
+                os.kill(pid, number)
+            found.append(pid)
+        return found
 
     def _wait(self) -> None:
         left = max(self._kill_at, self._next_kill) - time.monotonic()
@@ -218,30 +275,6 @@ def lower(limit: int, soft: int, hard: int) -> None:
     if allowed != resource.RLIM_INFINITY:
         soft, hard = min(soft, allowed), min(hard, allowed)
     resource.setrlimit(limit, (soft, hard))
-
-
-def find_descendants() -> set[int]:
-    """Return the processes that come from this one, as far as one look shows them."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                # "pid (name) state parent ...", and the name may hold anything.
-                parent = file.read().rpartition(b")")[2].split()[1]
-                children.setdefault(int(parent), []).append(int(name))
-    found: set[int] = set()
-    searched = [os.getpid()]
-    while searched:
-        new = children.pop(searched.pop(), [])
-        found.update(new)
-        searched += new
-    return found
-
-
-def send(pid: int, number: int) -> None:
-    """Signal a process that may be gone, or belong to another user by now."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
 
 
 def prctl(option: int, value: int) -> None:
