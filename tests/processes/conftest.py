@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from processes import nodes, registry
-from processes.executors.base import Work
+from processes.executors.base import Report, Work
 from processes.executors.command import CommandExecutor
 from processes.models import ProcessModel, Worker
 from tests.factories import ProcessModelFactory
@@ -76,6 +76,7 @@ def run_script(tmp_path: Path, report: Recorder) -> RunScript:
         values: dict[str, Any] | None = None,
         *arguments: str,
         options: dict[str, Any] | None = None,
+        told: Report = report,
         **configuration: Any,
     ) -> dict[str, Any]:
         program = programs / "program"
@@ -88,7 +89,7 @@ def run_script(tmp_path: Path, report: Recorder) -> RunScript:
         }
         work = Work(RUN_ID, 2, values or {}, configuration, **(limits | (options or {})))
         try:
-            return CommandExecutor(programs, var).execute(work, report)
+            return CommandExecutor(programs, var).execute(work, told)
         finally:
             assert list((var / "commands").iterdir()) == []
 
