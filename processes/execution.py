@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
@@ -20,6 +21,7 @@ from processes import nodes
 from processes.claiming import find_choices
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
+from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
 from processes.moments import describe_cancel, describe_time_limit
@@ -34,7 +36,10 @@ logger = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=30)
 # Sent after a run that a limit counted: another node may have room now, and has to be told.
 room_freed = Signal()
-EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
+EXECUTORS: dict[str, Executor] = {
+    ProcessModel.Executor.PYTHON: PythonExecutor(),
+    ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
+}
 
 
 def work_until_idle() -> None:
@@ -115,12 +120,23 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     if slot:
         slot.begin_ending()
         if slot.is_overdue():  # what it did with the signal does not matter, even if it succeeded
-            error, reason = _describe_end(run, slot), Run.Reason.TIME_LIMIT
+            told = error or ProcessFailed()
+            error = ProcessFailed(
+                _describe_end(run, slot), exit_code=told.exit_code, signal=told.signal
+            )
+            reason = Run.Reason.TIME_LIMIT
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error, reason=reason)
+        else partial(
+            fail_run,
+            run,
+            error=str(error),
+            reason=reason,
+            exit_code=error.exit_code,
+            signal=error.signal,
+        )
     )
     try:
         outlast_outage(record_end)
@@ -129,24 +145,28 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
+def _carry_out(
+    run: Run, report: RunReport, slot: Slot | None
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
+        kill_grace=run.process_model.kill_grace,
+        max_output_bytes=run.process_model.max_output_bytes,
         **(_tell_of_end(run, slot) if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
-        return {}, str(error)
+        return {}, error
     except (Exception, SystemExit) as error:
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, ProcessFailed(f"{type(error).__name__}: {error}")
 
 
 def _tell_of_end(run: Run, slot: Slot) -> dict[str, Any]:

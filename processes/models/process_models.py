@@ -74,6 +74,7 @@ class ProcessModel(models.Model):
         """The kinds of process model this installation can carry out."""
 
         PYTHON = "python", _("Python function")
+        COMMAND = "command", _("command")
 
     class OnWorkerLost(models.TextChoices):
         """What becomes of a run whose worker died."""
