@@ -19,9 +19,12 @@ from celery.worker.control import control_command
 from django.conf import settings
 
 from processes import nodes
+from processes.ending import ending_attempts
+from processes.execution import room_freed
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
+from processes.queueing import ring_for_freed_room
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
@@ -84,7 +87,10 @@ def run_node(node: nodes.Node) -> int:
     signals.worker_process_init.connect(_enter_pool_child, weak=False)
     signals.worker_shutting_down.connect(_stop_claiming, weak=False)
     _keeper = LeaseKeeper(node)
-    with nodes.beating(node, _keeper) as _heartbeat:
+    with (
+        nodes.beating(node, _keeper) as _heartbeat,
+        ending_attempts(node, _heartbeat.look_soon),
+    ):
         worker = _Worker(
             app=current_app,
             hostname=f"{queue_of(node.worker_id)}-{node.pid}@{node.host}",
@@ -107,6 +113,8 @@ def _enter_pool_child(**kwargs: Any) -> None:
     # Otherwise the child of a killed worker would go on beside the retry. Celery's event loop forks
     # all children from the main thread, also those that take the place of a dead one.
     die_with_parent(parent_pid=nodes.current().pid)
+    # Here, not in the parent: its children would inherit a connection to the broker.
+    room_freed.connect(ring_for_freed_room)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
 
