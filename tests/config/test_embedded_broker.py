@@ -501,7 +501,8 @@ def test_deleted_files_are_an_error_once_and_then_there_are_others(
         publish(connection, "kept too")
         taken = take(later.default_channel, 2)
         still_owned = stored(connection, "message WHERE owner IS NOT NULL")
-        connection.default_channel.session.sweep()
+        channel: Any = connection.default_channel
+        channel.session.sweep()
 
         assert payloads(taken) == ["kept", "kept too"]
         assert stored(connection, "message WHERE owner IS NOT NULL") == still_owned == 2

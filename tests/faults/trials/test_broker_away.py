@@ -1,7 +1,7 @@
 """The broker killed, wiped, emptied, stopped, and down at start-up: starts go on, nothing is lost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.faults.conftest import SIZE, pick
 from tests.faults.ground import Ground
 from tests.faults.results import Result
 
-KINDS = {"redis": Redis, "amqp": RabbitMQ, "embedded": Embedded}
+KINDS: dict[str, Callable[[Path], Broker]] = {"redis": Redis, "amqp": RabbitMQ, "embedded": Embedded}
 SCHEME = settings.CELERY_BROKER_URL.partition(":")[0]
 STARTS = pick(short=100, long=200)
 AWAY = pick(short=4.0, long=12.0)  # seconds
@@ -36,7 +36,7 @@ LONG_AWAY = 75.0  # seconds that it is killed for: Celery by itself would look e
 @pytest.fixture
 def broker(ground: Ground, tmp_path: Path) -> Iterator[Broker]:
     """Return a broker of this test alone, not started yet."""
-    broker: Broker = KINDS[SCHEME](tmp_path / "broker")
+    broker = KINDS[SCHEME](tmp_path / "broker")
     ground.environment["CELERY_BROKER_URL"] = broker.url
     yield broker
     broker.kill()
