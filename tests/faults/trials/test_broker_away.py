@@ -17,7 +17,11 @@ from tests.faults.conftest import SIZE, pick
 from tests.faults.ground import Ground
 from tests.faults.results import Result
 
-KINDS: dict[str, Callable[[Path], Broker]] = {"redis": Redis, "amqp": RabbitMQ, "embedded": Embedded}
+KINDS: dict[str, Callable[[Path], Broker]] = {
+    "redis": Redis,
+    "amqp": RabbitMQ,
+    "embedded": Embedded,
+}
 SCHEME = settings.CELERY_BROKER_URL.partition(":")[0]
 STARTS = pick(short=100, long=200)
 AWAY = pick(short=4.0, long=12.0)  # seconds
