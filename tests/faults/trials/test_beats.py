@@ -16,7 +16,6 @@ from scheduler.models import Fire, Schedule
 from scheduler.planning import create_schedule
 from tests.faults.checker import check_runs, check_schedule
 from tests.faults.conftest import pick
-from tests.faults.findings import Findings
 from tests.faults.ground import Ground
 from tests.faults.mortal_beat import UNLUCKY_PLAN
 from tests.faults.results import Result
