@@ -12,12 +12,16 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from processes import nodes
+from processes.claiming import find_choices
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
+from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
 from processes.moments import describe_cancel, describe_time_limit
@@ -30,7 +34,12 @@ from processes.text import make_message
 logger = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
-EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
+# Sent after a run that a limit counted: another node may have room now, and has to be told.
+room_freed = Signal()
+EXECUTORS: dict[str, Executor] = {
+    ProcessModel.Executor.PYTHON: PythonExecutor(),
+    ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
+}
 
 
 def work_until_idle() -> None:
@@ -62,41 +71,42 @@ def _execute_in(slot: Slot, run: Run) -> None:
         execute_run(run, slot)
     finally:
         slot.release()  # the reconciler ends a run whose end could not be recorded
+    if run.is_limited:
+        room_freed.send(Run, run=run)
 
 
 def claim_run(node: nodes.Node) -> Run | None:
     """Take the best run that `node` may execute; None when there is none.
 
     Two nodes that claim at once never get the same run: PostgreSQL skips the rows another one
-    has locked, SQLite lets one writer in at a time.
+    has locked, SQLite lets one writer in at a time. Nor do they exceed a limit together.
     """
-    claimable = Run.objects.claimable_by(node.worker_id)
-    if not claimable.exists():
-        return None
-    with transaction.atomic():
-        run = (
-            claimable.select_related("process_model")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
-        if run is None:
-            return None
-        run.attempt += 1
-        run.lease_token = uuid.uuid4()
-        Run.objects.waiting().filter(pk=run.pk).update(
-            status=Run.Status.RUNNING,
-            attempt=run.attempt,
-            lease_token=run.lease_token,
-            lease_expires_at=Now() + LEASE,
-            node_id=node.boot_id,
-            started_at=Now(),
-            message="",
-            reason="",
-            progress_done=None,
-            progress_total=None,
-        )
-        RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
-    return run
+    for choice in find_choices(node.worker_id):
+        with transaction.atomic():
+            run = choice.lock()
+            if run is not None:
+                run.is_limited = choice.is_limited
+                _begin_attempt(run, node)
+                return run
+    return None
+
+
+def _begin_attempt(run: Run, node: nodes.Node) -> None:
+    run.attempt += 1
+    run.lease_token = uuid.uuid4()
+    Run.objects.waiting().filter(pk=run.pk).update(
+        status=Run.Status.RUNNING,
+        attempt=run.attempt,
+        lease_token=run.lease_token,
+        lease_expires_at=Now() + LEASE,
+        node_id=node.boot_id,
+        started_at=Now(),
+        message="",
+        reason="",
+        progress_done=None,
+        progress_total=None,
+    )
+    RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
 
 
 def execute_run(run: Run, slot: Slot | None = None) -> None:
@@ -110,12 +120,23 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     if slot:
         slot.begin_ending()
         if slot.is_overdue():  # what it did with the signal does not matter, even if it succeeded
-            error, reason = _describe_end(run, slot), Run.Reason.TIME_LIMIT
+            told = error or ProcessFailed()
+            error = ProcessFailed(
+                _describe_end(run, slot), exit_code=told.exit_code, signal=told.signal
+            )
+            reason = Run.Reason.TIME_LIMIT
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error, reason=reason)
+        else partial(
+            fail_run,
+            run,
+            error=str(error),
+            reason=reason,
+            exit_code=error.exit_code,
+            signal=error.signal,
+        )
     )
     try:
         outlast_outage(record_end)
@@ -124,24 +145,28 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
+def _carry_out(
+    run: Run, report: RunReport, slot: Slot | None
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
+        kill_grace=run.process_model.kill_grace,
+        max_output_bytes=run.process_model.max_output_bytes,
         **(_tell_of_end(run, slot) if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
-        return {}, str(error)
+        return {}, error
     except (Exception, SystemExit) as error:
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, ProcessFailed(f"{type(error).__name__}: {error}")
 
 
 def _tell_of_end(run: Run, slot: Slot) -> dict[str, Any]:

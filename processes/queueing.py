@@ -17,16 +17,18 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from kombu import Producer
 from kombu.pools import producers
 
+from processes import nodes
 from processes.execution import LEASE, lose_attempt
 from processes.models import ProcessModel, Run, Worker, WorkerNode
-from processes.models.runs import DEFAULT_PRIORITY
+from processes.models.runs import CLAIM_ORDER, DEFAULT_PRIORITY
 from processes.models.workers import queue_of
 from processes.moments import describe_cancel, format_moment
+from processes.outages import OUTAGES
 from processes.tasks import LISTEN_COMMAND, look
 
 logger = structlog.get_logger(__name__)
@@ -208,12 +210,14 @@ def ring_for_runs(runs: Collection[Run]) -> int:
 
     Once for each queue, and again for each further free slot that could take one of them.
     """
-    counts = Counter(run.worker_id for run in runs)
-    free = WorkerNode.objects.taking_runs().count_free_slots() if len(runs) > 1 else Counter()
+    if len(runs) < 2:
+        return sum(ring(queue_of(run.worker_id), hint=run.pk) for run in runs)
+    counts = _fit_into_limits(Counter((run.worker_id, run.process_model_id) for run in runs))
+    free = WorkerNode.objects.taking_runs().count_free_slots()
     rings = 0
     for worker_id, count in counts.items():
         slots = free.total() if worker_id is None else free[worker_id]
-        times = min(count, max(slots, 1))
+        times = max(min(count, slots), 1)
         if ring(queue_of(worker_id), times=times):
             rings += times
     return rings
@@ -239,22 +243,66 @@ def ring_for_ready_runs(*, just_ready: bool) -> int:
     return rings
 
 
-def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
-    runs = Run.objects.ready().in_turn().filter(process_model__enabled=True)
+def _count_ready_runs(*, just_ready: bool) -> Counter[int | None]:
+    """Count the ready runs by worker, no more of a process model than its limit leaves."""
+    runs = Run.objects.startable().within_limits()
     if just_ready:
         runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
-    counts = runs.order_by().values("worker").annotate(count=Count("pk"))
-    return {row["worker"]: row["count"] for row in counts}
+    counts = runs.order_by().values_list("worker", "process_model").annotate(count=Count("pk"))
+    return _fit_into_limits({(worker, model): count for worker, model, count in counts})
 
 
-def end_abandoned_runs() -> int:
+def _fit_into_limits(counts: Mapping[tuple[int | None, int], int]) -> Counter[int | None]:
+    """Return the counts by worker, without what its process model's limit leaves no room for."""
+    models = ProcessModel.objects.filter(pk__in={model_id for _, model_id in counts})
+    rooms = models.count_room() if counts else {}
+    fitting: Counter[int | None] = Counter()
+    for (worker_id, model_id), count in counts.items():
+        fitting[worker_id] += min(count, rooms.get(model_id, count))
+    return fitting
+
+
+def ring_for_freed_room(run: Run, **kwargs: Any) -> None:
+    """Ring for who may begin a run now that `run`, which a limit counted, has ended.
+
+    A pool child calls this. It looks by itself too, unless its node takes no more; but the next run
+    may be meant for another worker. Never raises: the beat rings later for what is left out.
+    """
+    node = nodes.current()
+    try:
+        free = WorkerNode.objects.taking_runs().count_free_slots()
+        if node.is_stopping():
+            if free[node.worker_id]:  # of another node, as this one says itself
+                ring(queue_of(node.worker_id))
+        else:
+            free[node.worker_id] -= 1
+        if run.process_model.max_parallel_runs:
+            able = [worker_id for worker_id, slots in free.items() if slots > 0]
+            for worker_id in _find_next_worker(run.process_model, able):
+                ring(queue_of(worker_id))
+    except OUTAGES as error:
+        logger.warning("database away; no bell for freed room", error=str(error))
+
+
+def _find_next_worker(process_model: ProcessModel, able: list[int]) -> Collection[int | None]:
+    """Return for whom the best run is that one of the `able` workers may take, if there is one."""
+    runs = Run.objects.startable().within_limits().filter(process_model=process_model)
+    takeable = runs.filter(Q(worker=None) | Q(worker__in=able)).order_by(*CLAIM_ORDER)
+    return takeable.values_list("worker").first() or () if able else ()
+
+
+def end_abandoned_runs(*, is_sure: Callable[[], bool] = lambda: True) -> int:
     """End the attempts whose lease ran out, longest ago first; return how many.
 
     Their process models say what follows. Several beats may do this at once: PostgreSQL skips
-    the rows another one has locked, and a lease that was extended meanwhile is left alone.
+    the rows another one has locked, and a lease that was extended meanwhile is left alone. With
+    `is_sure` the caller is asked once they are found: had the database stood still before it
+    answered, no node could have extended its leases.
     """
     abandoned = Run.objects.abandoned().order_by("lease_expires_at")
     ids = list(abandoned.values_list("pk", flat=True)[:MAX_ENDED_AT_ONCE])
+    if not is_sure():
+        return 0
     return sum(_end_abandoned_run(run_id) for run_id in ids)
 
 

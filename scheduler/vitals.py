@@ -98,7 +98,7 @@ def find_oldest_claimable(free_slots: Counter[int]) -> datetime | None:
     workers = [worker for worker, slots in free_slots.items() if slots]
     if not workers:
         return None
-    runs = Run.objects.ready().in_turn().filter(process_model__enabled=True)
+    runs = Run.objects.startable().within_limits()
     runs = runs.filter(Q(worker=None) | Q(worker__in=workers)).order_by()
     found: datetime | None = runs.aggregate(at=Min("ready_at"))["at"]
     return found

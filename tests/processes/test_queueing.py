@@ -16,9 +16,15 @@ from django.utils import timezone
 from kombu import Connection, Exchange, Queue
 
 import processes.celery_node  # noqa: F401 - registers the commands of a node
-from processes import queueing
+from processes import nodes, queueing
 from processes.models import Run, Worker
-from processes.queueing import ask_nodes_to_listen, queue_run, ring_for_ready_runs
+from processes.queueing import (
+    ask_nodes_to_listen,
+    queue_run,
+    ring_for_freed_room,
+    ring_for_ready_runs,
+    ring_for_runs,
+)
 from tests.factories import ProcessModelFactory, RunFactory, WorkerFactory, WorkerNodeFactory
 
 LONG_AGO = Now() - timedelta(minutes=1)
@@ -283,3 +289,79 @@ def test_run_of_a_disabled_process_model_rings_no_bell(bell: Bell) -> None:
     RunFactory.create(process_model__enabled=False, ready_at=LONG_AGO)
 
     assert ring_for_ready_runs(just_ready=False) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("limit", "running", "rings"), [(1, 1, 0), (3, 1, 2), (9, 1, 3)], ids=["full", "room", "slots"]
+)
+@pytest.mark.parametrize("limited", ["process model", "worker"])
+def test_bell_rings_no_more_often_than_a_limit_has_room(
+    bell: Bell, limited: str, limit: int, running: int, rings: int
+) -> None:
+    node = WorkerNodeFactory.create(concurrency=4)
+    process_model = ProcessModelFactory.create()
+    RunFactory.create_batch(running, running=True, process_model=process_model, node=node)
+    RunFactory.create_batch(5, process_model=process_model, ready_at=LONG_AGO)
+    row = process_model if limited == "process model" else node.worker
+    row.max_parallel_runs = limit
+    row.save()
+
+    assert ring_for_ready_runs(just_ready=False) == rings
+
+
+@pytest.mark.django_db
+def test_many_runs_stored_together_ring_once_where_their_limit_is_reached(bell: Bell) -> None:
+    node = WorkerNodeFactory.create(concurrency=9)
+    full = ProcessModelFactory.create(max_parallel_runs=1)
+    RunFactory.create(running=True, process_model=full, node=node)
+
+    assert ring_for_runs(RunFactory.create_batch(5, process_model=full)) == 1
+    assert ring_for_runs(RunFactory.create_batch(5)) == 5
+
+
+@pytest.mark.django_db
+def test_run_for_another_worker_is_rung_for_when_its_room_is_freed(
+    bell: Bell, become_node: nodes.Node
+) -> None:
+    other = WorkerNodeFactory.create()
+    bell.listen(other.worker.queue)
+    limited = ProcessModelFactory.create(max_parallel_runs=1)
+    ended = RunFactory.create(succeeded=True, process_model=limited)
+    RunFactory.create(process_model=limited, worker=other.worker)
+    RunFactory.create(process_model=limited)
+
+    ring_for_freed_room(ended)
+
+    assert bell.heard(other.worker.queue) == [None]
+    assert bell.heard("shared") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_stopping", [False, True], ids=["goes on", "stops"])
+def test_node_that_frees_room_rings_for_its_own_worker_only_when_it_stops(
+    bell: Bell, become_node: nodes.Node, worker: Worker, *, is_stopping: bool
+) -> None:
+    worker.max_parallel_runs = 1
+    worker.save()
+    WorkerNodeFactory.create(worker=worker)
+    bell.listen(worker.queue)
+    if is_stopping:
+        become_node.stop_claiming()
+
+    ring_for_freed_room(RunFactory.create(succeeded=True))
+
+    assert bell.heard(worker.queue) == [None] * is_stopping
+
+
+@pytest.mark.django_db
+def test_freed_room_that_nobody_else_can_use_rings_no_bell(
+    bell: Bell, become_node: nodes.Node
+) -> None:
+    limited = ProcessModelFactory.create(max_parallel_runs=1)
+    WorkerNodeFactory.create(offline=True)
+    RunFactory.create(process_model=limited)
+
+    ring_for_freed_room(RunFactory.create(succeeded=True, process_model=limited))
+
+    assert bell.heard("shared") == []

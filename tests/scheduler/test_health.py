@@ -410,9 +410,11 @@ def _explain(sql: str) -> list[str]:
 
 def _reads_whole(line: str, sql: str) -> bool:
     """Tell whether a line of a plan reads a whole table that grows; workers are a handful."""
-    table = "processes_worker" if '"processes_worker" U0' not in sql else "U0"
+    workers = {"SCAN processes_worker"}
+    if '"processes_worker" U0' in sql:
+        workers.add("SCAN U0")
     return "Seq Scan" in line or (
-        line.startswith("SCAN") and "USING" not in line and line != f"SCAN {table}"
+        line.startswith("SCAN") and "USING" not in line and line not in workers
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 import psutil
 import pytest
 
-from tests.stack.worker_process import WorkerProcess, end_within, lives, status_of
+from tests.stack.worker_process import PATIENCE, WorkerProcess, end_within, lives, status_of
 
 RECONCILE = "from processes.queueing import end_abandoned_runs; print(end_abandoned_runs())"
 
@@ -193,3 +193,17 @@ def test_stopped_worker_ends_what_is_left_after_its_grace(
     assert run["message"].startswith("The worker was stopped: node worker-1@")
     assert run["message"].endswith("the run went on for longer than 2 seconds.")
     assert worker.rows("attempt")[0]["outcome"] == "lost"
+
+
+def test_worker_whose_celery_gives_up_takes_no_more_and_ends(worker: WorkerProcess) -> None:
+    worker.environment["SHUTDOWN_GRACE"] = "2"
+    worker.queue("first", "second")
+    worker.start(module="tests.stack.failing_worker")
+    worker.wait_for_run("first")
+
+    code = worker.process.wait(PATIENCE)
+
+    assert code != 0
+    first, second = worker.rows("run")
+    assert (first["status"], first["reason"]) == ("FAILED", "worker_stopped")
+    assert second["status"] == "WAITING"

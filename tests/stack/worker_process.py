@@ -95,9 +95,13 @@ class WorkerProcess:
             check=False,
         )
 
-    def start(self, *, concurrency: int = 1, quick: bool = False) -> None:
-        """Start it and return once it is ready; with leases of three seconds if `quick`."""
-        program = ["-m", "tests.stack.quick_worker"] if quick else ["manage.py"]
+    def start(self, *, concurrency: int = 1, quick: bool = False, module: str = "") -> None:
+        """Start it, or the module that takes its place, and return once it is ready.
+
+        With leases of three seconds if `quick`.
+        """
+        module = "tests.stack.quick_worker" if quick else module
+        program = ["-m", module] if module else ["manage.py"]
         arguments = [*program, "worker", "--id", "1", "--concurrency", str(concurrency)]
         with self._output.open("w") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
