@@ -25,6 +25,7 @@ KINDS: dict[str, Callable[[Path], Broker]] = {
 }
 SCHEME = settings.CELERY_BROKER_URL.partition(":")[0]
 STARTS = pick(short=100, long=200)
+BEFORE = pick(short=30, long=60)  # starts
 AWAY = pick(short=4.0, long=12.0)  # seconds
 # In seconds; the embedded broker is never away, so there it is SQLite's matter.
 START_P95 = 10.0 if SCHEME == "embedded" else pick(short=1.0, long=0.3)
@@ -59,8 +60,9 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
     caller.start_web()
     ground.start("worker", "manage.py", "worker", "--id", "1", "--concurrency", "2")
     ground.start_beat()
+    quiet = 0.0
     if fault != "down at start":
-        caller.start_many(20)
+        quiet = caller.start_many(BEFORE, lasting=AWAY / 2)
         ground.wait_until(_is_quiet, "the first runs", "worker", seconds=SETTLED_WITHIN)
 
     _begin(fault, broker)
@@ -89,7 +91,8 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
     findings = check_runs(ground.journal.read(), ids)
     after = percentile_95(_waits(caller, before))
     note = (
-        f"{STARTS} starts meanwhile: p95 {p95 * 1000:.0f} ms, slowest {slowest_start * 1000:.0f};"
+        f"{STARTS} starts meanwhile: p95 {p95 * 1000:.0f} ms (before {quiet * 1000:.0f}),"
+        f" slowest {slowest_start * 1000:.0f};"
         f" back after {down_for:.1f} s; first start {resumed:.1f} s after that; later on start to"
         f" the process's own p95 {after * 1000:.0f} ms; slowest: all ended once it was back"
     )
@@ -105,7 +108,7 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
     assert not caller.wrong
     assert not caller.unanswered
     assert set(Run.objects.values_list("status", flat=True)) == {Run.Status.SUCCEEDED}
-    assert p95 <= START_P95
+    assert p95 <= max(START_P95, 2 * quiet)  # what other load takes is not the broker's doing
     assert resumed <= SENT_WITHIN  # how long all of them take is the machine's matter
     assert after <= SENT_WITHIN
     assert not any(ground.has_ended(name) for name in ("web", "worker", "beat"))
