@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import warnings
+from functools import partial
 from typing import Any
 
 import billiard
@@ -13,6 +14,7 @@ from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 from celery.exceptions import SecurityWarning
 from celery.platforms import EX_FAILURE
+from celery.worker.consumer import Consumer
 from celery.worker.control import control_command
 from django.conf import settings
 
@@ -26,6 +28,7 @@ from processes.queueing import ring_for_freed_room
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
+RECONNECT_SECONDS = 4.0  # at most between two tries to reach the broker
 END_WITHIN = 20.0  # seconds after SHUTDOWN_GRACE: then whatever still hangs is killed
 
 _heartbeat: nodes.Heartbeat | None = None
@@ -45,6 +48,18 @@ class _Pool(AsynPool):
 
 class _TaskPool(TaskPool):
     Pool = _Pool
+
+
+class _Consumer(Consumer):
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait for the broker; Celery would look ever more seldom, in the end every 30 seconds."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection,
+            interval_start=1,
+            interval_step=1,
+            interval_max=RECONNECT_SECONDS,
+        )
+        return super().ensure_connected(conn)
 
 
 class _Worker(Worker):
@@ -82,6 +97,7 @@ def run_node(node: nodes.Node) -> int:
             queues=[queue_of(node.worker_id), SHARED_QUEUE],
             concurrency=node.concurrency,
             pool=_TaskPool,
+            consumer_cls=_Consumer,
             loglevel="INFO",
             quiet=True,
             without_gossip=True,

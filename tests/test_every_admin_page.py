@@ -23,7 +23,7 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {ProcessModel, Run}
+NEVER_ADDED = {Run}
 NEVER_DELETED = {Run}
 CONFIRMED = [
     (Worker, "pause"),

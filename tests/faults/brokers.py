@@ -128,6 +128,11 @@ class RabbitMQ(Broker):
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
         (folder / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{self._port}\n")
         (folder / "plugins").write_text("[].\n")
+        self._names = {
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"arabica_{self._port}@localhost",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        }
 
     def empty(self) -> None:
         with Connection(self.url) as server:
@@ -141,6 +146,24 @@ class RabbitMQ(Broker):
     def wipe(self) -> None:
         shutil.rmtree(self._folder / "data")
 
+    def raise_alarm(self) -> None:
+        """Have it run out of memory, as it thinks: it takes connections and reads no message."""
+        self._control("set_vm_memory_high_watermark", "0.000001")
+
+    def end_alarm(self) -> None:
+        """Have it read messages again."""
+        self._control("set_vm_memory_high_watermark", "0.4")
+
+    def _control(self, *command: str) -> None:
+        program = Path(RABBITMQ_SERVER).with_name("rabbitmqctl")
+        subprocess.run(  # noqa: S603 - the server's own program
+            [str(program), "-q", *command],
+            env=dict(os.environ) | self._names,
+            capture_output=True,
+            check=True,
+            timeout=READY_WITHIN,
+        )
+
     def _command(self) -> list[str]:
         return [RABBITMQ_SERVER]
 
@@ -148,14 +171,11 @@ class RabbitMQ(Broker):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             distribution = str(probe.getsockname()[1])
-        return {
-            "HOME": str(self._folder),
-            "RABBITMQ_NODENAME": f"arabica_{self._port}@localhost",
+        return self._names | {
             "RABBITMQ_DIST_PORT": distribution,
             "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
             "RABBITMQ_LOG_BASE": str(self._folder),
             "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",

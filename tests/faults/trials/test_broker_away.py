@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connection
 
-from processes.models import Run
+from processes.models import Run, WorkerNode
 from tests.faults.brokers import Broker, RabbitMQ, Redis
 from tests.faults.callers import Caller, percentile_95
 from tests.faults.checker import check_runs
@@ -25,8 +26,10 @@ SENT_WITHIN = 15.0  # seconds after the broker is back
 SETTLED_WITHIN = 90.0
 FAULTS = pick(
     short=["killed"] if SCHEME == "amqp" else ["stopped"],
-    long=["killed", "wiped", "emptied", "stopped", "down at start"],
+    long=["killed", "wiped", "emptied", "stopped", "down at start"]
+    + (["alarmed"] if SCHEME == "amqp" else []),
 )
+LONG_AWAY = 75.0  # seconds that it is killed for: Celery by itself would look every 20 by then
 
 pytestmark = pytest.mark.skipif(
     connection.vendor == "sqlite" or not SIZE, reason="the embedded broker is a file"
@@ -58,8 +61,9 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
         ground.wait_until(_is_quiet, "the first runs", "worker", seconds=SETTLED_WITHIN)
 
     _begin(fault, broker)
+    away = LONG_AWAY if fault == "killed" and SIZE == "long" else AWAY
     for _ in range(4):
-        caller.start_many(STARTS // 4, lasting=AWAY / 4)
+        caller.start_many(STARTS // 4, lasting=away / 4)
         if fault == "emptied":
             broker.empty()
     meanwhile = caller.taken[-STARTS:]
@@ -68,9 +72,13 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
     _end(fault, broker)
     down_for = time.monotonic() - began  # a server takes a while to start
     sent = ground.wait_until(_is_quiet, "the runs of the outage", seconds=SETTLED_WITHIN)
+    back_at = _read_clock()
     before = len(caller.started)
     caller.start_many(40, threads=1, lasting=4.0)
     ground.wait_until(_is_quiet, "the runs after the outage", seconds=SETTLED_WITHIN)
+
+    # What the beat sends to every node goes another way than what is sent to one.
+    ground.wait_until(lambda: _hears_since(back_at), "the beat to be heard", seconds=SENT_WITHIN)
 
     ids = set(Run.objects.values_list("pk", flat=True))
     findings = check_runs(ground.journal.read(), ids)
@@ -105,6 +113,8 @@ def _begin(fault: str, broker: Broker) -> None:
         broker.empty()
     elif fault == "stopped":
         broker.stop()
+    elif isinstance(broker, RabbitMQ) and fault == "alarmed":
+        broker.raise_alarm()
 
 
 def _end(fault: str, broker: Broker) -> None:
@@ -112,8 +122,21 @@ def _end(fault: str, broker: Broker) -> None:
         broker.wipe()
     if fault == "stopped":
         broker.go_on()
+    elif isinstance(broker, RabbitMQ) and fault == "alarmed":
+        broker.end_alarm()
     elif fault != "emptied":
         broker.start()
+
+
+def _read_clock() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
+
+
+def _hears_since(moment: datetime) -> bool:
+    return WorkerNode.objects.filter(last_message_at__gt=moment).exists()
 
 
 def _is_quiet() -> bool:

@@ -46,7 +46,7 @@ def test_overlap_policies_hold_and_other_clients_are_served(ground: Ground, seed
     quiet = client.time_starts(STARTS)
     plans = [_make_plan(model, number) for number in range(SCHEDULES)]
     began = int(time.time()) + 1
-    ground.start("beat", "manage.py", "beat")
+    ground.start_beat()
 
     findings = Findings()
     with _watching(plans, findings):
