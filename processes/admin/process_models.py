@@ -156,6 +156,7 @@ class ProcessModelAdmin(ModelAdmin):
             _("Defaults of its runs"),
             {"fields": ["default_worker", "default_retry_count", "default_retry_delay"]},
         ),
+        (_("Limits"), {"fields": ["max_parallel_runs"]}),
         (_("Execution"), {"fields": ["executor", "configuration", "accepts_undeclared_values"]}),
     ]
 
