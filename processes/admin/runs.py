@@ -26,43 +26,43 @@ from processes.admin.run_filters import (
     PeriodFilter,
     is_default_period,
 )
-from processes.admin.wording import show_duration, show_json, show_status, show_time
+from processes.admin.wording import coloured, show_duration, show_json, show_status, show_time
 from processes.models import Run, RunAttempt, RunLog
-from processes.waiting import explain_wait
+from processes.waiting import Wait, explain_wait, explain_waits
 
 SHORT_MESSAGE = 80
 MAX_LOG_CHUNKS = 200
 
 
 class RunChangeList(ChangeList):
-    """The list, with the reason of each waiting run found once for each worker."""
+    """The list, with the reasons of all its waiting runs found together."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Attach `in_words` to each row."""
         super().get_results(request)
         # Where the two differ the header offers to "show all", which is the last seven days.
         self.full_result_count = self.result_count
-        reasons: dict[UUID | int | None, str] = {}
+        waiting = [run for run in self.result_list if run.status == Run.Status.WAITING]
+        waits = explain_waits(waiting)
         for run in self.result_list:
-            run.in_words = describe(run, reasons)
+            run.wait = waits.get(run.pk)
+            run.in_words = describe(run, run.wait)
 
 
-def describe(run: Run, reasons: dict[UUID | int | None, str]) -> str:
-    """Return why `run` stands where it stands.
+def describe(run: Run, wait: Wait | None) -> str:
+    """Return why `run` stands where it stands; `wait` is that of a waiting one."""
+    if wait:
+        return wait.sentence
+    return describe_progress(run) if run.status == Run.Status.RUNNING else run.message
 
-    What ready runs wait for depends on their worker, or on the run before them, and is kept in
-    `reasons`; it takes queries, which the other cases do not.
-    """
-    if run.status == Run.Status.RUNNING:
-        return describe_progress(run)
-    if run.status != Run.Status.WAITING:
-        return run.message
-    if run.ready_at > timezone.now() or not run.process_model.enabled:
-        return explain_wait(run)
-    cause = run.waits_for or run.worker_id
-    if cause not in reasons:
-        reasons[cause] = explain_wait(run)
-    return reasons[cause]
+
+def show_reason(text: str, wait: Wait | None, *, most: int | None = None) -> SafeString:
+    """Return why a run stands where it stands, cut to `most` characters; the title has it whole."""
+    badge = coloured(str(wait.code.label), "warning") if wait else ""
+    shown = Truncator(text).chars(most) if most else text
+    return format_html(
+        '<span class="ar-message" title="{}">{} {}</span>', text, badge, shown or "-"
+    )
 
 
 def describe_progress(run: Run) -> str:
@@ -197,16 +197,12 @@ class RunAdmin(RunActions, ModelAdmin):
         return show_status(run.status)
 
     @admin.display(description=_("message"))
-    def in_words(self, run: Any) -> str:
+    def in_words(self, run: Any) -> SafeString:
         """Return why it waits, how far it is or how it ended; shortened in the list."""
-        text = getattr(run, "in_words", None)
-        if text is None:
-            return describe(run, {}) or "-"
-        return format_html(
-            '<span class="ar-message" title="{}">{}</span>',
-            text,
-            Truncator(text).chars(SHORT_MESSAGE) or "-",
-        )
+        if hasattr(run, "in_words"):
+            return show_reason(run.in_words, run.wait, most=SHORT_MESSAGE)
+        wait = explain_wait(run) if run.status == Run.Status.WAITING else None
+        return show_reason(describe(run, wait), wait)
 
     @admin.display(description=_("worker"))
     def shown_worker(self, run: Run) -> str:
