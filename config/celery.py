@@ -2,9 +2,10 @@
 
 from celery import Celery, signals
 
-from config import embedded_broker
+from config import embedded_broker, redis_broker
 
 embedded_broker.register()
+redis_broker.register()
 
 app = Celery("arabica")
 app.config_from_object("django.conf:settings", namespace="CELERY")

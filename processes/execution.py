@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
@@ -20,9 +21,10 @@ from processes import nodes
 from processes.claiming import find_choices
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
+from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
-from processes.moments import describe_cancel
+from processes.moments import describe_cancel, describe_time_limit
 from processes.outages import OUTAGES, outlast_outage
 from processes.outputs import check_outputs
 from processes.recording import RunReport
@@ -34,7 +36,10 @@ logger = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=30)
 # Sent after a run that a limit counted: another node may have room now, and has to be told.
 room_freed = Signal()
-EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
+EXECUTORS: dict[str, Executor] = {
+    ProcessModel.Executor.PYTHON: PythonExecutor(),
+    ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
+}
 
 
 def work_until_idle() -> None:
@@ -51,7 +56,13 @@ def work_until_idle() -> None:
             return
         if run is None or run.lease_token is None:
             return
-        slot.hold(run.pk, run.lease_token, deadline=began + LEASE.total_seconds())
+        slot.hold(
+            run.pk,
+            run.lease_token,
+            deadline=began + LEASE.total_seconds(),
+            time_limit=run.process_model.time_limit,
+            kill_grace=run.process_model.kill_grace,
+        )
         _execute_in(slot, run)
 
 
@@ -105,13 +116,27 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     """
     report = RunReport(run)
     outputs, error = _carry_out(run, report, slot)
+    reason = Run.Reason.PROCESS_FAILED
     if slot:
         slot.begin_ending()
+        if slot.is_overdue():  # what it did with the signal does not matter, even if it succeeded
+            told = error or ProcessFailed()
+            error = ProcessFailed(
+                _describe_end(run, slot), exit_code=told.exit_code, signal=told.signal
+            )
+            reason = Run.Reason.TIME_LIMIT
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error)
+        else partial(
+            fail_run,
+            run,
+            error=str(error),
+            reason=reason,
+            exit_code=error.exit_code,
+            signal=error.signal,
+        )
     )
     try:
         outlast_outage(record_end)
@@ -120,24 +145,37 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
+def _carry_out(
+    run: Run, report: RunReport, slot: Slot | None
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
-        **({"is_cancelled": slot.is_cancelled} if slot else {}),
+        kill_grace=run.process_model.kill_grace,
+        max_output_bytes=run.process_model.max_output_bytes,
+        **(_tell_of_end(run, slot) if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
-        return {}, str(error)
+        return {}, error
     except (Exception, SystemExit) as error:
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, ProcessFailed(f"{type(error).__name__}: {error}")
+
+
+def _tell_of_end(run: Run, slot: Slot) -> dict[str, Any]:
+    return {"is_cancelled": slot.is_to_end, "describe_end": partial(_describe_end, run, slot)}
+
+
+def _describe_end(run: Run, slot: Slot) -> str:
+    limit = run.process_model.time_limit
+    return describe_time_limit(limit) if limit and slot.is_overdue() else "The run was cancelled."
 
 
 def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
@@ -154,21 +192,23 @@ def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
         _end_attempt(run, outcome=RunAttempt.Outcome.SUCCEEDED)
 
 
-def fail_run(run: Run, *, error: str) -> None:
+def fail_run(
+    run: Run, *, error: str, reason: str = Run.Reason.PROCESS_FAILED, **facts: Any
+) -> None:
     """Record that an attempt failed, and queue the next one while retries are left.
 
-    Raise LeaseLost if the lease is no longer held.
+    `facts` (exit code, signal) go to the attempt. Raise LeaseLost if the lease is no longer held.
     """
     error = make_message(error)
     with transaction.atomic():
-        if not _end_if_cancelled(run):
+        if not _end_if_cancelled(run, **facts):
             _fail_or_retry(
                 run,
                 is_retried=run.attempt <= run.retry_count,
                 message=error,
-                reasons=(Run.Reason.RETRY_PENDING, Run.Reason.PROCESS_FAILED),
+                reasons=(Run.Reason.RETRY_PENDING, reason),
             )
-            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error, **facts)
 
 
 def lose_attempt(

@@ -166,6 +166,10 @@ class Heartbeat:
         if first:
             self._woken.set()
 
+    def look_soon(self) -> None:
+        """Have the runs looked after now: something has happened to one."""
+        self._woken.set()
+
     def _run(self) -> None:
         while not self._ended.is_set():
             with self._beating:

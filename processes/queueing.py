@@ -51,11 +51,13 @@ def queue_run(
     owner: str = "",
     requested_by: str = "",
     schedule_id: UUID | None = None,
+    run_id: UUID | None = None,
 ) -> Run:
     """Store a WAITING run and ring for it after COMMIT.
 
     `values` must have been checked. What is None comes from the process model; `ready_at` None
-    means now. The run is stored when this returns, whether or not the broker was reached.
+    means now. The run is stored when this returns, whether or not the broker was reached. Raise
+    IntegrityError when there is a run `run_id`, which a caller gives that may call twice.
     """
     run = Run(
         process_model=process_model,
@@ -68,6 +70,7 @@ def queue_run(
         requested_by=requested_by,
         schedule_id=schedule_id,
         **({"ready_at": ready_at} if ready_at else {}),
+        **({"id": run_id} if run_id else {}),
     )
     run.save(force_insert=True)
     if ready_at is None:
@@ -288,14 +291,18 @@ def _find_next_worker(process_model: ProcessModel, able: list[int]) -> Collectio
     return takeable.values_list("worker").first() or () if able else ()
 
 
-def end_abandoned_runs() -> int:
+def end_abandoned_runs(*, is_sure: Callable[[], bool] = lambda: True) -> int:
     """End the attempts whose lease ran out, longest ago first; return how many.
 
     Their process models say what follows. Several beats may do this at once: PostgreSQL skips
-    the rows another one has locked, and a lease that was extended meanwhile is left alone.
+    the rows another one has locked, and a lease that was extended meanwhile is left alone. With
+    `is_sure` the caller is asked once they are found: had the database stood still before it
+    answered, no node could have extended its leases.
     """
     abandoned = Run.objects.abandoned().order_by("lease_expires_at")
     ids = list(abandoned.values_list("pk", flat=True)[:MAX_ENDED_AT_ONCE])
+    if not is_sure():
+        return 0
     return sum(_end_abandoned_run(run_id) for run_id in ids)
 
 

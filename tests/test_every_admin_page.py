@@ -27,6 +27,7 @@ NEVER_ADDED = {ProcessModel, Run}
 NEVER_DELETED = {Run}
 CONFIRMED = [
     (Worker, "pause"),
+    (Run, "again"),
     (ApiClient, "new-password"),
     (Schedule, "run"),
     (Schedule, "pause"),

@@ -20,6 +20,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from processes.admin.run_actions import RunActions
+from processes.admin.run_again import RunAgain
 from processes.admin.run_filters import (
     CreatedFilter,
     LimitedPaginator,
@@ -117,7 +118,7 @@ class AttemptInline(TabularInline):
 
 
 @admin.register(Run)
-class RunAdmin(RunActions, ModelAdmin):
+class RunAdmin(RunActions, RunAgain, ModelAdmin):
     """Every execution. Nothing here is edited: what a run says happened, happened."""
 
     list_display = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('processes', '0005_people_may_cancel_runs'),
+        ('processes', '0007_time_limits'),
     ]
 
     operations = [

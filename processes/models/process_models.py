@@ -15,6 +15,8 @@ from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
 MAX_RETRY_DELAY = timedelta(days=1)
+MIN_TIME_LIMIT = timedelta(seconds=1)
+MAX_KILL_GRACE = timedelta(hours=1)
 VALUE_TYPES = [
     (ValueType.TEXT.value, _("text")),
     (ValueType.INTEGER.value, _("integer")),
@@ -72,6 +74,7 @@ class ProcessModel(models.Model):
         """The kinds of process model this installation can carry out."""
 
         PYTHON = "python", _("Python function")
+        COMMAND = "command", _("command")
 
     class OnWorkerLost(models.TextChoices):
         """What becomes of a run whose worker died."""
@@ -103,8 +106,28 @@ class ProcessModel(models.Model):
         default=True,
         help_text=_("A disabled process model cannot be started; runs already queued wait."),
     )
-    time_limit = models.DurationField(_("time limit"), null=True, blank=True)
-    kill_grace = models.DurationField(_("grace before kill"), default=timedelta(seconds=10))
+    time_limit = models.DurationField(
+        _("time limit"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(MIN_TIME_LIMIT, _("Give at least one second."))],
+        help_text=_(
+            "Hours:minutes:seconds. An attempt that takes longer is told to end, and fails. Empty:"
+            " no limit. A change counts for attempts that begin later."
+        ),
+    )
+    kill_grace = models.DurationField(
+        _("grace before kill"),
+        default=timedelta(seconds=10),
+        validators=[
+            MinValueValidator(timedelta(0), _("Give no time below zero.")),
+            MaxValueValidator(MAX_KILL_GRACE, _("Give at most one hour.")),
+        ],
+        help_text=_(
+            "Hours:minutes:seconds that an attempt has to end by itself once it is cancelled or has"
+            " reached its time limit; then it is killed."
+        ),
+    )
     max_parallel_runs = models.PositiveIntegerField(
         _("maximum parallel runs"),
         null=True,
@@ -160,6 +183,11 @@ class ProcessModel(models.Model):
             models.CheckConstraint(
                 condition=Q(default_retry_count__lte=MAX_RETRY_COUNT),
                 name="process_model_retry_count",
+            ),
+            # Protects the worker from a limit that would end every attempt before it begins.
+            models.CheckConstraint(
+                condition=Q(time_limit=None) | Q(time_limit__gt=timedelta(0)),
+                name="process_model_time_limit",
             ),
         ]
         indexes = [

@@ -97,6 +97,7 @@ class Run(models.Model):
         """Why a run stands where it stands, as a stable code beside the message."""
 
         PROCESS_FAILED = "process_failed", _("the process failed")
+        TIME_LIMIT = "time_limit", _("the time limit was reached")
         RETRY_PENDING = "retry_pending", _("a retry is pending")
         WORKER_LOST = "worker_lost", _("the worker was lost")
         WORKER_STOPPED = "worker_stopped", _("the worker was stopped")
@@ -175,7 +176,7 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-id"]
-        permissions = [("cancel_run", "Can cancel runs")]
+        permissions = [("cancel_run", "Can cancel runs"), ("start_run", "Can start runs")]
         constraints = [
             # Protects readers of the status: the five words are all there are.
             models.CheckConstraint(

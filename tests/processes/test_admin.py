@@ -131,6 +131,7 @@ def test_what_the_code_owns_cannot_be_edited(operator: Client) -> None:
             "title": "Another title",
             "default_retry_count": "3",
             "default_retry_delay": "00:01:00",
+            "kill_grace": "00:00:10",
             "parameters-TOTAL_FORMS": "1",
             "parameters-INITIAL_FORMS": "1",
             "parameters-0-id": str(parameter.pk),
@@ -147,6 +148,8 @@ def test_what_the_code_owns_cannot_be_edited(operator: Client) -> None:
         "default_retry_count",
         "default_retry_delay",
         "max_parallel_runs",
+        "time_limit",
+        "kill_grace",
         "accepts_undeclared_values",
     ]
     stored = ProcessModel.objects.get(pk=process_model.pk)

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import redis
 
+from connector.unread import MAX_REST
 from tests.conftest import START, STATUS
 from tests.services import BROKER, NGINX, POSTGRESQL, REMEDIES, REQUIRED, SERVICES
 from tests.stack.conftest import clean_environment, free_port
@@ -112,17 +113,25 @@ class Deployment:
                 stderr=subprocess.STDOUT,
             )
 
-    def call(self, method: str, path: str, body: Any = None, *, tls: bool = True) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        *,
+        tls: bool = True,
+    ) -> Any:
         """Make one call through the proxy; return status, headers and body."""
         connection = self._connect(tls=tls)
         credentials = base64.b64encode(f"demo:{self.password}".encode()).decode()
-        headers = {
+        usual = {
             "Host": HOST,
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/json",
         }
         data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, headers)
+        connection.request(method, path, data, usual | (headers or {}))
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
@@ -258,12 +267,32 @@ def test_while_web_is_restarted_the_proxy_answers_in_json(deployment: Deployment
     assert deployment.call("POST", START, ADA)[0] == 200
 
 
-def test_large_body_is_refused_by_the_api_itself(deployment: Deployment) -> None:
-    large = ADA | {"values": {"username": "x" * 2_000_000}}
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        (START, {}, (413, "body_too_large")),
+        (START, {"Authorization": ""}, (401, "unauthorized")),
+        (START, {"Content-Type": "text/plain"}, (415, "unsupported_content")),
+        (f"{START}/nothing", {}, (404, "not_found")),
+    ],
+    ids=["too large", "no credentials", "no JSON", "no such address"],
+)
+def test_refusal_of_a_large_body_comes_from_the_api_itself(
+    deployment: Deployment, path: str, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    large = ADA | {"values": {"username": "x" * 7_000_000}}
 
-    status, _, text = deployment.call("POST", START, large)
+    # The proxy may or may not have sent it all when it is refused.
+    answers = [deployment.call("POST", path, large, headers) for _ in range(10)]
 
-    assert (status, json.loads(text)["code"]) == (413, "body_too_large")
+    assert {(status, json.loads(text)["code"]) for status, _, text in answers} == {expected}
+
+
+def test_proxy_passes_on_no_more_than_what_is_read_of_a_refused_body(project: Path) -> None:
+    limit = re.search(r"client_max_body_size (\d+)m;", (project / "deploy/nginx.conf").read_text())
+
+    assert limit
+    assert int(limit[1]) * 1024 * 1024 <= MAX_REST
 
 
 @pytest.mark.parametrize("name", UNITS)

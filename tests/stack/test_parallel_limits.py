@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.worker_process import WorkerProcess, prepare
+from tests.stack.worker_process import WorkerProcess
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Of a run that should not begin: bells ring within milliseconds.
@@ -16,14 +16,6 @@ RECONCILE = (
     "from processes.queueing import end_abandoned_runs, ring_for_ready_runs;"
     "print(end_abandoned_runs(), ring_for_ready_runs(just_ready=False))"
 )
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a migrated database that knows worker 1 and the processes."""
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(PROJECT, folder)
-    return folder
 
 
 @pytest.fixture

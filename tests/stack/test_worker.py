@@ -1,34 +1,12 @@
 """`manage.py worker` as an operating-system process: how it stops, and how it is killed."""
 
-import shutil
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.stack.worker_process import WorkerProcess, kill_pool_child, prepare
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a migrated database that knows worker 1 and the processes."""
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(PROJECT, folder)
-    return folder
-
-
-@pytest.fixture
-def worker(prepared: Path, tmp_path: Path) -> Iterator[WorkerProcess]:
-    """Return a worker that is not started yet."""
-    worker = WorkerProcess(PROJECT, tmp_path / "var")
-    shutil.copytree(prepared, worker.folder)
-    yield worker
-    worker.end()
+from tests.stack.worker_process import WorkerProcess, kill_pool_child
 
 
 def test_idle_worker_stops_in_good_order(worker: WorkerProcess) -> None:

@@ -99,9 +99,15 @@ class WorkerProcess:
             check=False,
         )
 
-    def start(self, *, worker_id: int = 1, concurrency: int = 1, quick: bool = False) -> None:
-        """Start it and return once it is ready; with leases of three seconds if `quick`."""
-        program = ["-m", "tests.stack.quick_worker"] if quick else ["manage.py"]
+    def start(
+        self, *, worker_id: int = 1, concurrency: int = 1, quick: bool = False, module: str = ""
+    ) -> None:
+        """Start it, or the module that takes its place, and return once it is ready.
+
+        With leases of three seconds if `quick`.
+        """
+        module = "tests.stack.quick_worker" if quick else module
+        program = ["-m", module] if module else ["manage.py"]
         options = ["--id", str(worker_id), "--concurrency", str(concurrency)]
         arguments = [*program, "worker", *options]
         with self._output.open("w") as output:
@@ -220,3 +226,26 @@ def kill_pool_child(worker: WorkerProcess) -> psutil.Process:
     worker.wait_until(lambda: any(child != killed for child in worker.pool()))
     [replaced] = (child for child in worker.pool() if child != killed)
     return replaced
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process goes on."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_within(processes: list[psutil.Process], seconds: float) -> bool:
+    """Wait until all have ended; return whether they have within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while any(lives(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def status_of(worker: WorkerProcess) -> str:
+    """Return the status of the only run."""
+    return str(worker.rows("run")[0]["status"])

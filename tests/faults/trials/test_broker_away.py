@@ -1,0 +1,126 @@
+"""The broker killed, wiped, emptied, stopped, and down at start-up: starts go on, nothing is lost."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from processes.models import Run
+from tests.faults.brokers import Broker, RabbitMQ, Redis
+from tests.faults.callers import Caller, percentile_95
+from tests.faults.checker import check_runs
+from tests.faults.conftest import SIZE, pick
+from tests.faults.ground import Ground
+from tests.faults.results import Result
+
+KINDS = {"redis": Redis, "amqp": RabbitMQ}
+SCHEME = settings.CELERY_BROKER_URL.partition(":")[0]
+STARTS = pick(short=100, long=200)
+AWAY = pick(short=4.0, long=12.0)  # seconds
+START_P95 = pick(short=1.0, long=0.3)  # seconds
+SENT_WITHIN = 15.0  # seconds after the broker is back
+SETTLED_WITHIN = 90.0
+FAULTS = pick(
+    short=["killed"] if SCHEME == "amqp" else ["stopped"],
+    long=["killed", "wiped", "emptied", "stopped", "down at start"],
+)
+
+pytestmark = pytest.mark.skipif(
+    connection.vendor == "sqlite" or not SIZE, reason="the embedded broker is a file"
+)
+
+
+@pytest.fixture
+def broker(ground: Ground, tmp_path: Path) -> Iterator[Broker]:
+    """Return a broker of this test alone, not started yet."""
+    broker: Broker = KINDS.get(SCHEME, Redis)(tmp_path / "broker")
+    ground.environment["CELERY_BROKER_URL"] = broker.url
+    yield broker
+    broker.kill()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
+    ground: Ground, broker: Broker, seed: int, fault: str
+) -> None:
+    ground.prepare()
+    caller = Caller(ground)
+    if fault != "down at start":
+        broker.start()
+    caller.start_web()
+    ground.start("worker", "manage.py", "worker", "--id", "1", "--concurrency", "2")
+    ground.start_beat()
+    if fault != "down at start":
+        caller.start_many(20)
+        ground.wait_until(_is_quiet, "the first runs", "worker", seconds=SETTLED_WITHIN)
+
+    _begin(fault, broker)
+    for _ in range(4):
+        caller.start_many(STARTS // 4, lasting=AWAY / 4)
+        if fault == "emptied":
+            broker.empty()
+    meanwhile = caller.taken[-STARTS:]
+    p95, slowest_start = percentile_95(meanwhile), max(meanwhile)
+    began = time.monotonic()
+    _end(fault, broker)
+    down_for = time.monotonic() - began  # a server takes a while to start
+    sent = ground.wait_until(_is_quiet, "the runs of the outage", seconds=SETTLED_WITHIN)
+    before = len(caller.started)
+    caller.start_many(40, threads=1, lasting=4.0)
+    ground.wait_until(_is_quiet, "the runs after the outage", seconds=SETTLED_WITHIN)
+
+    ids = set(Run.objects.values_list("pk", flat=True))
+    findings = check_runs(ground.journal.read(), ids)
+    after = percentile_95(_waits(caller, before))
+    note = (
+        f"{STARTS} starts meanwhile: p95 {p95 * 1000:.0f} ms, slowest {slowest_start * 1000:.0f};"
+        f" back after {down_for:.1f} s; then start to the process's own p95 {after * 1000:.0f} ms;"
+        " slowest: all ended once it was back"
+    )
+    Result.of(
+        f"7 broker {fault} ({ground.pair})",
+        findings,
+        trials=len(caller.started),
+        seed=seed,
+        slowest=sent,
+        note=note,
+    ).keep()
+    assert not findings, str(findings)
+    assert not caller.wrong
+    assert not caller.unanswered
+    assert set(Run.objects.values_list("status", flat=True)) == {Run.Status.SUCCEEDED}
+    assert p95 <= START_P95
+    assert sent <= SENT_WITHIN
+    assert after <= SENT_WITHIN
+    assert not any(ground.has_ended(name) for name in ("web", "worker", "beat"))
+
+
+def _begin(fault: str, broker: Broker) -> None:
+    if fault in {"killed", "wiped"}:
+        broker.kill()
+    elif fault == "emptied":
+        broker.empty()
+    elif fault == "stopped":
+        broker.stop()
+
+
+def _end(fault: str, broker: Broker) -> None:
+    if fault == "wiped":
+        broker.wipe()
+    if fault == "stopped":
+        broker.go_on()
+    elif fault != "emptied":
+        broker.start()
+
+
+def _is_quiet() -> bool:
+    return not Run.objects.unfinished().exists()
+
+
+def _waits(caller: Caller, since: int) -> list[float]:
+    runs = Run.objects.filter(pk__in=caller.started[since:])
+    times = runs.values_list("started_at", "created_at")
+    return [(started - created).total_seconds() for started, created in times if started]

@@ -1,0 +1,131 @@
+"""A time limit holds: the tree of the attempt is told to end, and killed after its grace."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psutil
+import pytest
+
+from tests.stack.worker_process import WorkerProcess, end_within, lives, status_of
+
+LIMIT, GRACE = 3, 1  # seconds
+LATENESS = 2
+MESSAGE = "The time limit of 3 seconds was reached."
+LIMIT_ALL = (
+    "from datetime import timedelta; from processes.models import ProcessModel;"
+    f"ProcessModel.objects.update(time_limit=timedelta(seconds={LIMIT}),"
+    f" kill_grace=timedelta(seconds={GRACE}))"
+)
+RETRY_ONCE = (
+    "from processes.models import ProcessModel; ProcessModel.objects.update(default_retry_count=1)"
+)
+CANCEL = (
+    "from processes.models import Run; from processes.queueing import cancel_run;"
+    "cancel_run(Run.objects.get().pk, requested_by='Ada')"
+)
+RING = "from processes.queueing import ring; ring('shared')"
+
+
+@contextmanager
+def database_frozen(worker: WorkerProcess) -> Iterator[None]:
+    """Let every statement that writes wait, the heartbeat's too, for as long as the block lasts."""
+    database = worker.folder / "arabica.sqlite3"
+    with closing(sqlite3.connect(database, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def assert_failed_by_the_limit(worker: WorkerProcess, *signals: str) -> None:
+    [run] = worker.rows("run")
+    assert (run["status"], run["reason"], run["message"]) == ("FAILED", "time_limit", MESSAGE)
+    attempts = worker.rows("attempt")
+    assert [row["outcome"] for row in attempts] == ["failed"] * len(signals)
+    assert [row["error"] for row in attempts] == [MESSAGE] * len(signals)
+    assert [row["signal"] for row in attempts] == [*signals]
+
+
+def wait_for_tree(worker: WorkerProcess) -> list[psutil.Process]:
+    return [worker.wait_for_run("first"), worker.wait_for_program("first")]
+
+
+def test_attempt_that_obeys_is_over_when_its_limit_is_reached(worker: WorkerProcess) -> None:
+    worker.start()
+    worker.shell(LIMIT_ALL)
+    worker.queue("first", process="Nest")
+    child, program = wait_for_tree(worker)
+    began_at = time.monotonic()
+
+    worker.wait_until(lambda: status_of(worker) != "RUNNING")
+
+    assert LIMIT - 1 < time.monotonic() - began_at < LIMIT + LATENESS
+    assert end_within([program], 1)
+    assert lives(child)
+    assert_failed_by_the_limit(worker, "")
+
+
+def test_attempt_that_ignores_sigterm_is_killed_after_its_grace(worker: WorkerProcess) -> None:
+    worker.start()
+    worker.shell(LIMIT_ALL)
+    worker.queue("first", process="Stubborn")
+    child = worker.wait_for_run("first")
+    began_at = time.monotonic()
+
+    worker.wait_until(lambda: status_of(worker) != "RUNNING")
+
+    assert LIMIT + GRACE - 1 < time.monotonic() - began_at < LIMIT + GRACE + LATENESS
+    assert not lives(child)
+    assert_failed_by_the_limit(worker, "SIGKILL")
+
+
+def test_limit_holds_while_the_database_and_the_heartbeat_stand_still(
+    worker: WorkerProcess,
+) -> None:
+    worker.start()
+    worker.shell(LIMIT_ALL)
+    worker.queue("first", process="Nest")
+    _, program = wait_for_tree(worker)
+
+    with database_frozen(worker):
+        assert end_within([program], LIMIT + LATENESS)
+        assert status_of(worker) == "RUNNING"
+
+    worker.wait_until(lambda: status_of(worker) != "RUNNING")
+    assert_failed_by_the_limit(worker, "")
+
+
+@pytest.mark.parametrize(("process", "ended_by"), [("Nest", ""), ("Stubborn", "SIGKILL")])
+def test_limit_uses_up_an_attempt_and_each_has_the_whole_time(
+    worker: WorkerProcess, process: str, ended_by: str
+) -> None:
+    worker.start()
+    worker.shell(f"{LIMIT_ALL};{RETRY_ONCE}")
+    worker.queue("first", process=process)
+    worker.wait_for_run("first")
+    began_at = time.monotonic()
+
+    worker.wait_until(lambda: worker.rows("attempt")[0]["outcome"] != "")
+    worker.shell(RING)
+    worker.wait_until(lambda: status_of(worker) == "FAILED")
+
+    assert time.monotonic() - began_at > 2 * LIMIT - 1
+    assert_failed_by_the_limit(worker, ended_by, ended_by)
+
+
+def test_attempt_over_its_limit_that_is_cancelled_meanwhile_is_cancelled(
+    worker: WorkerProcess,
+) -> None:
+    worker.start()
+    worker.shell(f"{LIMIT_ALL};ProcessModel.objects.update(kill_grace=timedelta(seconds=6))")
+    worker.queue("first", process="Stubborn")
+    child = worker.wait_for_run("first")
+    time.sleep(LIMIT + 0.5)
+
+    assert lives(child)
+    worker.shell(CANCEL)
+    worker.wait_until(lambda: status_of(worker) != "RUNNING")
+
+    [run], [attempt] = worker.rows("run"), worker.rows("attempt")
+    assert (run["status"], run["reason"], attempt["outcome"]) == ("CANCELLED",) + ("cancelled",) * 2
+    assert attempt["signal"] == "SIGKILL"
