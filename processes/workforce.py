@@ -18,6 +18,7 @@ class Crew:
     is_taking: bool  # neither disabled nor paused
     nodes: int = 0
     drained: int = 0
+    slots: int = 0
     free_slots: int = 0
     room: int | None = None  # what its limit leaves; None without one
 
@@ -49,6 +50,7 @@ class Workforce:
             is_taking = node.worker__enabled and node.worker__paused_at is None
             crew = crews.setdefault(node.worker, Crew(is_taking))
             crew.nodes += 1
+            crew.slots += node.concurrency
             if node.drain_requested_at:
                 crew.drained += 1
             else:
@@ -77,6 +79,7 @@ def _read_nodes() -> Any:
             "worker__paused_at",
             "worker__max_parallel_runs",
             "drain_requested_at",
+            "concurrency",
             "free",
             named=True,
         )

@@ -95,6 +95,10 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
             last_seen_at__gt=Now() - FORGOTTEN_AFTER,
         )
 
+    def drained(self) -> Self:
+        """Return the nodes that somebody has told to take no more runs."""
+        return self.exclude(drain_requested_at=None)
+
     def taking_runs(self) -> Self:
         """Return the online nodes that are not drained, of workers neither disabled nor paused."""
         return self.online().filter(
