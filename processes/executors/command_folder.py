@@ -36,6 +36,10 @@ class CommandFolder:
         self.directory.mkdir(mode=0o700)
         self.values.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        remove_folder(self.path)
+
     def read_outputs(self, max_bytes: int) -> dict[str, Any]:
         """Return the outputs that the command left; none if it wrote none.
 
@@ -85,7 +89,7 @@ def make_folder(parent: Path, work: Work) -> Iterator[CommandFolder]:
         folder.fill(work.values)
         yield folder
     finally:
-        remove_folder(path)
+        remove_folder(path)  # again, for what ended before it was started
         os.close(lock)
 
 
