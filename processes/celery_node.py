@@ -12,6 +12,8 @@ from celery.worker.control import control_command
 from django.conf import settings
 
 from processes import nodes
+from processes.executors.command import WORK_FOLDER
+from processes.executors.command_folder import remove_leftovers
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
@@ -77,6 +79,7 @@ def _enter_pool_child(**kwargs: Any) -> None:
     die_with_parent(parent_pid=nodes.current().pid)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
+    remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
 
 
 def _stop_claiming(**kwargs: Any) -> None:

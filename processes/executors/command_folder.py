@@ -96,7 +96,8 @@ def make_folder(parent: Path, work: Work) -> Iterator[CommandFolder]:
 def remove_leftovers(parent: Path) -> int:
     """Remove the folders of attempts that nobody carries out any more; return how many.
 
-    They are left when a worker and the shepherd of its command are killed, and by a power cut.
+    They are left when a worker is killed before its command has a shepherd, or with the shepherd,
+    and by a power cut.
     """
     if not parent.is_dir():
         return 0
