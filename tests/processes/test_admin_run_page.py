@@ -154,6 +154,21 @@ def test_next_attempt_is_followed(reader: Client) -> None:
     assert "?after=2.1&amp;attempt=2" in answer
 
 
+@pytest.mark.parametrize("page", ["change", "live"])
+def test_attempt_that_has_begun_since_the_run_was_read_comes_with_the_next_answer(
+    reader: Client, page: str
+) -> None:
+    run = RunFactory.create(running=True, attempt=1)
+    for number in (1, 2):
+        RunAttempt.objects.create(run=run, number=number)
+
+    answer = read(reader, run, page, attempt=1)
+
+    assert 'id="attempt-1"' in answer
+    assert 'id="attempt-2"' not in answer
+    assert "&amp;attempt=1" in answer
+
+
 def test_answer_is_small_when_nothing_has_come(reader: Client) -> None:
     run = RunFactory.create(running=True)
     write(run, *((1, number) for number in range(1, 65)), text="x" * 16_384)
