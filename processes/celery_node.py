@@ -21,6 +21,8 @@ from django.conf import settings
 from processes import nodes
 from processes.ending import ending_attempts
 from processes.execution import room_freed
+from processes.executors.command import WORK_FOLDER
+from processes.executors.command_folder import remove_leftovers
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
@@ -117,6 +119,7 @@ def _enter_pool_child(**kwargs: Any) -> None:
     room_freed.connect(ring_for_freed_room)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
+    remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
 
 
 def _stop_claiming(**kwargs: Any) -> None:

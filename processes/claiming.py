@@ -8,6 +8,7 @@ run; and a run is locked only to be taken, so that nobody passes it over for a c
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import ExpressionWrapper, F, IntegerField, OuterRef, Subquery
 
@@ -20,6 +21,7 @@ class Choice:
     """What a worker could take: the best run of one process model, or of any without a limit."""
 
     worker_id: int
+    node_id: UUID
     is_worker_limited: bool
     process_model_id: int | None = None
     is_model_limited: bool = False
@@ -36,7 +38,9 @@ class Choice:
         """
         if self.is_worker_limited and not _lock_room(Worker.objects.filter(pk=self.worker_id)):
             return None
-        runs = Run.objects.claimable_by(self.worker_id).select_related("process_model")
+        runs = Run.objects.claimable_by(self.worker_id, self.node_id).select_related(
+            "process_model"
+        )
         if self.process_model_id is not None:
             models = ProcessModel.objects.filter(pk=self.process_model_id)
             if self.is_model_limited and not _lock_room(models):
@@ -48,21 +52,21 @@ class Choice:
         return run
 
 
-def find_choices(worker_id: int) -> Iterator[Choice]:
-    """Yield what a node of `worker_id` could take, best first.
+def find_choices(worker_id: int, node_id: UUID) -> Iterator[Choice]:
+    """Yield what this node of the worker could take, best first.
 
     Ask for the next only after the transaction in which nothing came of the one before.
     """
-    claimable = Run.objects.claimable_by(worker_id)
+    claimable = Run.objects.claimable_by(worker_id, node_id)
     best = _look(claimable, worker_id)
     if best and best.model_limit is None:
-        yield Choice(worker_id, best.worker_limit is not None)
+        yield Choice(worker_id, node_id, best.worker_limit is not None)
         best = _look(_find_heads(claimable), worker_id)
     passed_over = set()
     while best:
         model_id = best.process_model_id
         limits = best.worker_limit is not None, best.model_limit is not None
-        yield Choice(worker_id, limits[0], model_id, limits[1])
+        yield Choice(worker_id, node_id, limits[0], model_id, limits[1])
         passed_over.add(model_id)
         best = _look(_find_heads(claimable).exclude(process_model__in=passed_over), worker_id)
 

@@ -81,7 +81,7 @@ def claim_run(node: nodes.Node) -> Run | None:
     Two nodes that claim at once never get the same run: PostgreSQL skips the rows another one
     has locked, SQLite lets one writer in at a time. Nor do they exceed a limit together.
     """
-    for choice in find_choices(node.worker_id):
+    for choice in find_choices(node.worker_id, node.boot_id):
         with transaction.atomic():
             run = choice.lock()
             if run is not None:

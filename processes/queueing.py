@@ -289,8 +289,9 @@ def ring_for_freed_room(run: Run, **kwargs: Any) -> None:
     """
     node = nodes.current()
     try:
-        free = WorkerNode.objects.taking_runs().count_free_slots()
-        if node.is_stopping():
+        taking = WorkerNode.objects.taking_runs()
+        free = taking.count_free_slots()
+        if node.is_stopping() or not taking.filter(pk=node.boot_id).exists():
             if free[node.worker_id]:  # of another node, as this one says itself
                 ring(queue_of(node.worker_id))
         else:

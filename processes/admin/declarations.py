@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import TextField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
@@ -24,6 +25,9 @@ class DeclarationInline(TabularInline):
 
     extra = 0
     hide_title = True
+    formfield_overrides = TabularInline.formfield_overrides | {
+        TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 1})}
+    }
 
     def has_view_permission(self, request: HttpRequest, obj: ProcessModel | None = None) -> bool:
         """Show them to whoever may see the process model."""

@@ -105,7 +105,7 @@ class ProcessModelAdmin(ModelAdmin):
             _("Defaults of its runs"),
             {"fields": ["default_worker", "default_retry_count", "default_retry_delay"]},
         ),
-        (_("Limits of an attempt"), {"fields": ["time_limit", "kill_grace"]}),
+        (_("Limits"), {"fields": ["max_parallel_runs", ("time_limit", "kill_grace")]}),
         (_("Execution"), {"fields": ["executor", "configuration", "accepts_undeclared_values"]}),
     ]
 

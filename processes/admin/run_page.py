@@ -22,7 +22,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from processes.admin.wording import coloured, show_duration, show_json, show_status, show_time
+from processes.admin.wording import (
+    coloured,
+    show_duration,
+    show_json,
+    show_reason,
+    show_status,
+    show_time,
+)
 from processes.models import Run, RunAttempt
 from processes.run_log import MAX_CHUNK_CHARACTERS, Place, read_on, read_tail, read_whole
 from processes.waiting import explain_wait
@@ -54,7 +61,8 @@ def describe_progress(run: Run) -> str:
 
 def _show_message(run: Run) -> str:
     if run.status == Run.Status.WAITING:
-        return explain_wait(run)
+        wait = explain_wait(run)
+        return show_reason(wait.sentence, wait)
     if run.status == Run.Status.RUNNING:
         context = {"run": run, "text": describe_progress(run)}
         return render_to_string(f"{TEMPLATES}/progress.html", context)

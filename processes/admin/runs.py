@@ -7,10 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -27,42 +25,33 @@ from processes.admin.run_filters import (
     is_default_period,
 )
 from processes.admin.run_page import RunPage, describe_progress, measure
-from processes.admin.wording import show_duration, show_json, show_status, show_time
+from processes.admin.wording import show_duration, show_json, show_reason, show_status, show_time
 from processes.models import Run
-from processes.waiting import explain_wait
+from processes.waiting import Wait, explain_waits
 
 SHORT_MESSAGE = 80
 
 
 class RunChangeList(ChangeList):
-    """The list, with the reason of each waiting run found once for each worker."""
+    """The list, with the reasons of all its waiting runs found together."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Attach `in_words` to each row."""
         super().get_results(request)
         # Where the two differ the header offers to "show all", which is the last seven days.
         self.full_result_count = self.result_count
-        reasons: dict[UUID | int | None, str] = {}
+        waiting = [run for run in self.result_list if run.status == Run.Status.WAITING]
+        waits = explain_waits(waiting)
         for run in self.result_list:
-            run.in_words = describe(run, reasons)
+            run.wait = waits.get(run.pk)
+            run.in_words = describe(run, run.wait)
 
 
-def describe(run: Run, reasons: dict[UUID | int | None, str]) -> str:
-    """Return why `run` stands where it stands.
-
-    What ready runs wait for depends on their worker, or on the run before them, and is kept in
-    `reasons`; it takes queries, which the other cases do not.
-    """
-    if run.status == Run.Status.RUNNING:
-        return describe_progress(run)
-    if run.status != Run.Status.WAITING:
-        return run.message
-    if run.ready_at > timezone.now() or not run.process_model.enabled:
-        return explain_wait(run)
-    cause = run.waits_for or run.worker_id
-    if cause not in reasons:
-        reasons[cause] = explain_wait(run)
-    return reasons[cause]
+def describe(run: Run, wait: Wait | None) -> str:
+    """Return why `run` stands where it stands; `wait` is that of a waiting one."""
+    if wait:
+        return wait.sentence
+    return describe_progress(run) if run.status == Run.Status.RUNNING else run.message
 
 
 @admin.register(Run)
@@ -148,13 +137,9 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
         return show_status(run.status)
 
     @admin.display(description=_("message"))
-    def in_words(self, run: Any) -> str:
+    def in_words(self, run: Any) -> SafeString:
         """Return why it waits, how far it is or how it ended, shortened."""
-        return format_html(
-            '<span class="ar-message" title="{}">{}</span>',
-            run.in_words,
-            Truncator(run.in_words).chars(SHORT_MESSAGE) or "-",
-        )
+        return show_reason(run.in_words, run.wait, most=SHORT_MESSAGE)
 
     @admin.display(description=_("worker"))
     def shown_worker(self, run: Run) -> str:

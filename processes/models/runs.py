@@ -62,16 +62,18 @@ class RunQuerySet(models.QuerySet["Run"]):
         # Not `exclude`: a long queue of one at its limit would be read row by row.
         return self.filter(process_model__in=ProcessModel.objects.exclude(pk__in=at_limit))
 
-    def claimable_by(self, worker_id: int) -> Self:
-        """Return the runs that a node of `worker_id` may take, best first.
+    def claimable_by(self, worker_id: int, node_id: uuid.UUID | None = None) -> Self:
+        """Return the runs that the worker, or the node of it, may take, best first.
 
-        They are none while the worker is disabled, paused or at its limit. The limits of their
-        process models are left aside: see `processes.claiming`.
+        They are none while the worker is disabled, paused or at its limit, or the node drained. The
+        limits of their process models are left aside: see `processes.claiming`.
         """
         worker = Worker.objects.filter(pk=worker_id)
+        runs = self.startable()
+        if node_id:
+            runs = runs.exclude(Exists(WorkerNode.objects.drained().filter(pk=node_id)))
         return (
-            self.startable()
-            .filter(Exists(worker.taking_runs()), ~Exists(worker.at_limit()))
+            runs.filter(Exists(worker.taking_runs()), ~Exists(worker.at_limit()))
             .filter(Q(worker=None) | Q(worker=worker_id))
             .order_by(*CLAIM_ORDER)
         )

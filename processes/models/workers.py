@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -95,24 +95,28 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
             last_seen_at__gt=Now() - FORGOTTEN_AFTER,
         )
 
+    def drained(self) -> Self:
+        """Return the nodes that somebody has told to take no more runs."""
+        return self.exclude(drain_requested_at=None)
+
     def taking_runs(self) -> Self:
         """Return the online nodes that are not drained, of workers neither disabled nor paused."""
         return self.online().filter(
             drain_requested_at=None, worker__in=Worker.objects.taking_runs()
         )
 
+    def with_free_slots(self) -> Any:
+        """Add as `free` how many more runs each node has slots for."""
+        held = FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
+        free = Greatest(F("concurrency") - Count("held"), 0)
+        return self.order_by().annotate(held=held).annotate(free=free)
+
     def count_free_slots(self) -> Counter[int]:
         """Return how many more runs the nodes could execute now, by worker id.
 
         They are no more than their worker's limit leaves.
         """
-        held = FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
-        nodes = (
-            self.order_by()
-            .annotate(held=held)
-            .annotate(free=Greatest(F("concurrency") - Count("held"), 0))
-            .values_list("worker", "worker__max_parallel_runs", "free")
-        )
+        nodes = self.with_free_slots().values_list("worker", "worker__max_parallel_runs", "free")
         free: Counter[int] = Counter()
         limited = set()
         for worker_id, limit, slots in nodes:

@@ -4,10 +4,11 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,32 @@ class Redis(Broker):
             "redis-server",
             *(word for name in options for word in (f"--{name}", options[name])),
         ]
+
+
+class Embedded(Broker):
+    """The embedded broker's file; there is no server that could be away."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._file = folder / "broker.sqlite3"
+        self.url = f"embedded:///{self._file}"
+
+    def start(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+    def empty(self) -> None:
+        with closing(sqlite3.connect(self._file, timeout=READY_WITHIN)) as database, database:
+            database.execute("DELETE FROM message")
+
+    def wipe(self) -> None:
+        for file in self._file.parent.iterdir():
+            file.unlink()
+
+    def _command(self) -> list[str]:
+        return []
 
 
 class RabbitMQ(Broker):

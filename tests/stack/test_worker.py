@@ -84,7 +84,9 @@ def test_replaced_pool_child_ends_when_its_worker_is_killed(worker: WorkerProces
     ("arguments", "sentence"),
     [
         (["--id", "7"], "There is no worker 7; there are: 1 · first."),
-        (["--id", "1", "--concurrency", "0"], "--concurrency takes a whole number from 1."),
+        (["--id", "1", "--concurrency", "0"], "--concurrency takes a whole number from 1 to 256."),
+        (["--id", "1", "--concurrency", "-1"], "--concurrency takes a whole number from 1 to 256."),
+        (["--id", "1", "--concurrency", "10000"], "takes a whole number from 1 to 256."),
         (["--id", "first"], "argument --id: invalid int value: 'first'"),
     ],
 )

@@ -53,19 +53,23 @@ PROCESSES = '''
 '''
 PREPARE = "from processes.models import Worker; Worker.objects.create(name='first')"
 QUEUE = """
-from processes.models import ProcessModel
+from processes.models import ProcessModel, Worker
 from processes.queueing import queue_run
+worker = Worker.objects.filter(pk={worker_id}).first()
 ProcessModel.objects.update(on_worker_lost={on_worker_lost!r})
 model = ProcessModel.objects.get(name={process!r})
 for name in {names!r}:
-    queue_run(model, {{"folder": {folder!r}, "name": name}})
+    queue_run(model, {{"folder": {folder!r}, "name": name}}, worker=worker)
 """
 
 
 class WorkerProcess:
-    """A node of worker 1 with a folder, a database and a broker of its own."""
+    """A node of worker 1 with a folder, a database and a broker of its own.
 
-    def __init__(self, project: Path, folder: Path) -> None:
+    Another one in the same folder, under another name, is another node of the installation.
+    """
+
+    def __init__(self, project: Path, folder: Path, *, name: str = "output") -> None:
         self.project = project
         self.folder = folder
         self.environment = clean_environment() | {
@@ -74,7 +78,7 @@ class WorkerProcess:
             "PROCESS_MODULES": "waiting_process",
             "LOG_LEVEL": "DEBUG",  # where Celery says that it is ready
         }
-        self._output = folder / "output"
+        self._output = folder / name
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -95,14 +99,17 @@ class WorkerProcess:
             check=False,
         )
 
-    def start(self, *, concurrency: int = 1, quick: bool = False, module: str = "") -> None:
+    def start(
+        self, *, worker_id: int = 1, concurrency: int = 1, quick: bool = False, module: str = ""
+    ) -> None:
         """Start it, or the module that takes its place, and return once it is ready.
 
         With leases of three seconds if `quick`.
         """
         module = "tests.stack.quick_worker" if quick else module
         program = ["-m", module] if module else ["manage.py"]
-        arguments = [*program, "worker", "--id", "1", "--concurrency", str(concurrency)]
+        options = ["--id", str(worker_id), "--concurrency", str(concurrency)]
+        arguments = [*program, "worker", *options]
         with self._output.open("w") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, *arguments],
@@ -143,12 +150,22 @@ class WorkerProcess:
         children = self.process.children(recursive=True)
         return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
-    def queue(self, *names: str, process: str = "Wait", on_worker_lost: str = "fail") -> None:
+    def queue(
+        self,
+        *names: str,
+        process: str = "Wait",
+        on_worker_lost: str = "fail",
+        worker_id: int | None = None,
+    ) -> None:
         """Queue runs that say their process and wait for permission to end."""
-        folder = str(self.folder)
-        self.shell(
-            QUEUE.format(names=names, folder=folder, process=process, on_worker_lost=on_worker_lost)
+        code = QUEUE.format(
+            names=names,
+            folder=str(self.folder),
+            process=process,
+            on_worker_lost=on_worker_lost,
+            worker_id=worker_id,
         )
+        self.shell(code)
 
     def shell(self, code: str) -> str:
         """Return what lines of Python print in a process of the installation."""

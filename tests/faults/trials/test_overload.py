@@ -67,7 +67,7 @@ def test_overlap_policies_hold_and_other_clients_are_served(ground: Ground, seed
         f" ratio {ratio:.2f}; slowest: that p95"
     )
     Result.of(
-        f"14 overload ({connection.vendor})",
+        f"14 overload ({ground.pair})",
         findings,
         trials=SCHEDULES * (until - began),
         seed=seed,
