@@ -5,22 +5,29 @@ message in Redis a second time, and gives it back when the connection closes. If
 that raises what Celery does not expect, and the worker ends for good.
 """
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+import socket
+
+from kombu.transport import redis
+
+# A Redis that vanished without a word, with its host or the network, is missed within 25 seconds;
+# a worker only reads, and would wait for ever.
+KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 class Channel(redis.Channel):
-    """Forget what was delivered."""
+    """Forget what was delivered, and notice that nobody is there any more."""
 
     ack_emulation = False
     do_restore = False
+    socket_keepalive = True
+    socket_keepalive_options = {
+        getattr(socket, name): number
+        for name, number in KEEP_ALIVE.items()
+        if hasattr(socket, name)  # not every system has all
+    }
 
 
 class Transport(redis.Transport):
     """The transport of `redis:` and `rediss:` URLs."""
 
     Channel = Channel
-
-
-def register() -> None:
-    """Have kombu and Celery use it."""
-    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = f"{__name__}:Transport"

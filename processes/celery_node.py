@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import warnings
+from functools import partial
 from typing import Any
 
 import billiard
@@ -13,12 +14,15 @@ from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 from celery.exceptions import SecurityWarning
 from celery.platforms import EX_FAILURE
+from celery.worker.consumer import Consumer
 from celery.worker.control import control_command
 from django.conf import settings
 
 from processes import nodes
 from processes.ending import ending_attempts
 from processes.execution import room_freed, turned_away
+from processes.executors.command import WORK_FOLDER
+from processes.executors.command_folder import remove_leftovers
 from processes.handover import pass_bell_on, ring_for_freed_room
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
@@ -26,6 +30,7 @@ from processes.models.workers import SHARED_QUEUE, queue_of
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
+RECONNECT_SECONDS = 4.0  # at most between two tries to reach the broker
 END_WITHIN = 20.0  # seconds after SHUTDOWN_GRACE: then whatever still hangs is killed
 
 _heartbeat: nodes.Heartbeat | None = None
@@ -45,6 +50,18 @@ class _Pool(AsynPool):
 
 class _TaskPool(TaskPool):
     Pool = _Pool
+
+
+class _Consumer(Consumer):
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait for the broker; Celery would look ever more seldom, in the end every 30 seconds."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection,
+            interval_start=1,
+            interval_step=1,
+            interval_max=RECONNECT_SECONDS,
+        )
+        return super().ensure_connected(conn)
 
 
 class _Worker(Worker):
@@ -82,6 +99,7 @@ def run_node(node: nodes.Node) -> int:
             queues=[queue_of(node.worker_id), SHARED_QUEUE],
             concurrency=node.concurrency,
             pool=_TaskPool,
+            consumer_cls=_Consumer,
             loglevel="INFO",
             quiet=True,
             without_gossip=True,
@@ -102,6 +120,7 @@ def _enter_pool_child(**kwargs: Any) -> None:
     turned_away.connect(pass_bell_on)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
+    remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
 
 
 def _stop_claiming(**kwargs: Any) -> None:

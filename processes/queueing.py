@@ -108,6 +108,7 @@ class Doorbell:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._silent_until = float("-inf")
+        self._has_failed = False
         self._lock = threading.Lock()
 
     @property
@@ -115,10 +116,26 @@ class Doorbell:
         """Tell whether the last publish failed or was slow less than two seconds ago."""
         return self._clock() < self._silent_until
 
+    def take_turn(self) -> bool:
+        """Tell whether to try a publish; after a failure only one thread at a time may."""
+        with self._lock:
+            if self.is_silent:
+                return False
+            if self._has_failed:
+                self._silent_until = self._clock() + SILENT_AFTER_FAILURE
+            return True
+
     def be_silent(self) -> None:
         """Try no publish for two seconds."""
         with self._lock:
+            self._has_failed = True
             self._silent_until = self._clock() + SILENT_AFTER_FAILURE
+
+    def be_loud(self) -> None:
+        """Let every thread publish again: the broker has answered."""
+        with self._lock:
+            self._has_failed = False
+            self._silent_until = float("-inf")
 
 
 doorbell = Doorbell()
@@ -165,7 +182,7 @@ def ask_nodes_to_listen() -> bool:
 
 
 def _publish(send: Callable[[Producer], None], *, patience: float) -> bool:
-    if doorbell.is_silent:
+    if not doorbell.take_turn():
         return False
     began = time.monotonic()
     try:
@@ -179,6 +196,8 @@ def _publish(send: Callable[[Producer], None], *, patience: float) -> bool:
         return False
     if time.monotonic() - began > patience:
         doorbell.be_silent()
+    else:
+        doorbell.be_loud()
     return True
 
 

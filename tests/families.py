@@ -8,9 +8,9 @@ from pathlib import Path
 MARK = "FAMILY"
 
 
-def find_family(mark: str) -> list[int]:
-    """Return the living processes whose environment has `mark` in the variable FAMILY."""
-    entry = f"{MARK}={mark}".encode()
+def find_family(mark: str, *, variable: str = MARK) -> list[int]:
+    """Return the living processes whose environment has `mark` in the variable."""
+    entry = f"{variable}={mark}".encode()
     return [
         int(folder.name)
         for folder in Path("/proc").iterdir()
@@ -24,9 +24,9 @@ def _read_environment(folder: Path) -> list[bytes]:
     return []
 
 
-def kill_family(mark: str) -> None:
+def kill_family(mark: str, *, variable: str = MARK) -> None:
     """Kill what a failed test has left."""
-    while family := find_family(mark):
+    while family := find_family(mark, variable=variable):
         for pid in family:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,6 +1,5 @@
 """The Runs list and the page of one run; both only show."""
 
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +7,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -27,12 +24,12 @@ from processes.admin.run_filters import (
     PeriodFilter,
     is_default_period,
 )
-from processes.admin.wording import coloured, show_duration, show_json, show_status, show_time
-from processes.models import Run, RunAttempt, RunLog
-from processes.waiting import Wait, explain_wait, explain_waits
+from processes.admin.run_page import RunPage, describe_progress, measure
+from processes.admin.wording import show_duration, show_json, show_reason, show_status, show_time
+from processes.models import Run
+from processes.waiting import Wait, explain_waits
 
 SHORT_MESSAGE = 80
-MAX_LOG_CHUNKS = 200
 
 
 class RunChangeList(ChangeList):
@@ -57,68 +54,8 @@ def describe(run: Run, wait: Wait | None) -> str:
     return describe_progress(run) if run.status == Run.Status.RUNNING else run.message
 
 
-def show_reason(text: str, wait: Wait | None, *, most: int | None = None) -> SafeString:
-    """Return why a run stands where it stands, cut to `most` characters; the title has it whole."""
-    badge = coloured(str(wait.code.label), "warning") if wait else ""
-    shown = Truncator(text).chars(most) if most else text
-    return format_html(
-        '<span class="ar-message" title="{}">{} {}</span>', text, badge, shown or "-"
-    )
-
-
-def describe_progress(run: Run) -> str:
-    """Return how far a run is, empty when its process does not say."""
-    if run.progress_done is None:
-        return ""
-    if run.progress_total is None:
-        return _now("progress %(done)g") % {"done": run.progress_done}
-    return _now("%(done)g of %(total)g") % {"done": run.progress_done, "total": run.progress_total}
-
-
-def measure(started_at: datetime | None, finished_at: datetime | None) -> timedelta | None:
-    """Return how long something took, or has taken until now; None before it began."""
-    return (finished_at or timezone.now()) - started_at if started_at else None
-
-
-class AttemptInline(TabularInline):
-    """The attempts of a run."""
-
-    model = RunAttempt
-    hide_title = True
-    extra = 0
-    fields = ["number", "outcome_or_lasting", "started_at", "duration", "error", "node_name"]
-    readonly_fields = fields
-
-    @admin.display(description=_("outcome"))
-    def outcome_or_lasting(self, attempt: RunAttempt) -> str:
-        """Return how the attempt ended."""
-        return attempt.get_outcome_display() or _now("not ended")
-
-    @admin.display(description=_("duration"))
-    def duration(self, attempt: RunAttempt) -> str:
-        """Return how long the attempt took."""
-        taken = measure(attempt.started_at, attempt.finished_at)
-        return show_duration(taken) if taken is not None else "-"
-
-    def has_view_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Show them to whoever may see the run."""
-        return bool(request.user.has_perm("processes.view_run"))
-
-    def has_add_permission(self, request: HttpRequest, obj: Run | None) -> bool:
-        """Refuse: attempts are history."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Refuse: attempts are history."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Refuse: attempts are history."""
-        return False
-
-
 @admin.register(Run)
-class RunAdmin(RunActions, RunAgain, ModelAdmin):
+class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     """Every execution. Nothing here is edited: what a run says happened, happened."""
 
     list_display = [
@@ -148,7 +85,6 @@ class RunAdmin(RunActions, RunAgain, ModelAdmin):
     search_help_text = _("robustaSpid, whole")
     ordering = ["-id"]
     sortable_by: list[str] = []
-    inlines = [AttemptInline]
     fieldsets = [
         (
             None,
@@ -156,10 +92,10 @@ class RunAdmin(RunActions, RunAgain, ModelAdmin):
                 "fields": [
                     "robusta_spid",
                     "process_model",
-                    "shown_status",
-                    "in_words",
+                    "live_status",
+                    "live_message",
                     ("requested_by", "shown_worker"),
-                    ("priority", "attempts_of"),
+                    ("priority", "live_attempt"),
                 ]
             },
         ),
@@ -167,20 +103,23 @@ class RunAdmin(RunActions, RunAgain, ModelAdmin):
             _("Times"),
             {
                 "fields": [
-                    ("created_at", "ready_at"),
-                    ("started_at", "finished_at"),
-                    "shown_duration",
-                    ("cancel_requested_at", "cancel_requested_by"),
+                    ("created_at", "live_ready"),
+                    ("live_started", "live_finished"),
+                    "live_taken",
+                    ("live_cancelled", "live_canceller"),
                 ]
             },
         ),
-        (_("Values and outputs"), {"fields": ["shown_values", "shown_outputs"]}),
-        (_("Log"), {"fields": ["log"]}),
+        (_("Values and outputs"), {"fields": ["shown_values", "live_outputs"]}),
+        (_("Attempts and log"), {"fields": ["timeline", "log"]}),
         (
             _("For operators"),
-            {"fields": [("node", "owner"), ("reason", "schedule_id"), "retry_delay"]},
+            {"fields": [("live_node", "owner"), ("live_reason", "schedule_id"), "retry_delay"]},
         ),
     ]
+
+    class Media:
+        js = ["arabica/run.js"]
 
     @display(description=_("run"), header=True)
     def model_and_id(self, run: Run) -> tuple[str, SafeString]:
@@ -199,21 +138,13 @@ class RunAdmin(RunActions, RunAgain, ModelAdmin):
 
     @admin.display(description=_("message"))
     def in_words(self, run: Any) -> SafeString:
-        """Return why it waits, how far it is or how it ended; shortened in the list."""
-        if hasattr(run, "in_words"):
-            return show_reason(run.in_words, run.wait, most=SHORT_MESSAGE)
-        wait = explain_wait(run) if run.status == Run.Status.WAITING else None
-        return show_reason(describe(run, wait), wait)
+        """Return why it waits, how far it is or how it ended, shortened."""
+        return show_reason(run.in_words, run.wait, most=SHORT_MESSAGE)
 
     @admin.display(description=_("worker"))
     def shown_worker(self, run: Run) -> str:
         """Return the worker it is meant for."""
         return format_html('<span class="ar-nowrap">{}</span>', run.worker or _("any"))
-
-    @admin.display(description=_("attempts"))
-    def attempts_of(self, run: Run) -> str:
-        """Return how many attempts have begun, of how many at most."""
-        return _now("%(begun)d of %(most)d") % {"begun": run.attempt, "most": run.retry_count + 1}
 
     @display(description=_("requested"), header=True)
     def requested(self, run: Run) -> tuple[SafeString, str]:
@@ -243,22 +174,6 @@ class RunAdmin(RunActions, RunAgain, ModelAdmin):
     def shown_values(self, run: Run) -> SafeString:
         """Return the values it was started with."""
         return show_json(run.values)
-
-    @admin.display(description=_("outputs"))
-    def shown_outputs(self, run: Run) -> str:
-        """Return the outputs, which a run has once it has succeeded."""
-        return "-" if run.outputs is None else show_json(run.outputs)
-
-    @admin.display(description=_("log"))
-    def log(self, run: Run) -> SafeString:
-        """Return the end of the log, at most 200 chunks of it."""
-        newest = list(
-            RunLog.objects.filter(run=run).order_by("-attempt", "-sequence")[: MAX_LOG_CHUNKS + 1]
-        )
-        return render_to_string(
-            "admin/processes/run/log.html",
-            {"chunks": newest[:MAX_LOG_CHUNKS][::-1], "is_cut": len(newest) > MAX_LOG_CHUNKS},
-        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
         """Return the list that explains waiting runs."""

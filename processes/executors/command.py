@@ -49,11 +49,10 @@ class CommandExecutor:
         except WrongConfiguration as error:
             raise ProcessFailed(f"The configuration is wrong: {error}") from error
         with make_folder(self._parent, work) as folder:
-            _run(command, folder, work, report)
-            return folder.read_outputs(work.max_output_bytes)
+            return _run(command, folder, work, report)
 
 
-def _run(command: Command, folder: CommandFolder, work: Work, report: Report) -> None:
+def _run(command: Command, folder: CommandFolder, work: Work, report: Report) -> dict[str, Any]:
     order = {
         "program": str(command.program),
         "arguments": command.arguments,
@@ -64,14 +63,15 @@ def _run(command: Command, folder: CommandFolder, work: Work, report: Report) ->
         "input": str(folder.values),
         "grace": work.kill_grace.total_seconds(),
     }
-    with shepherded(order, folder.lock) as running, _ended_by_term(running, work.is_cancelled):
+    with shepherded(order, folder) as running, _ended_by_term(running, work.is_cancelled):
         stdout, stderr = running.outputs
         printed = OutputLines(stdout, "stdout", report)
         complained = OutputLines(stderr, "stderr", report)
         end = running.follow((printed, complained), _Progress(folder, report).look)
-    if end.left:
-        report.log(f"These processes of the command cannot be killed: {end.left}.")
-    _check_end(end, complained.last_line)
+        if end.left:
+            report.log(f"These processes of the command cannot be killed: {end.left}.")
+        _check_end(end, complained.last_line)
+        return folder.read_outputs(work.max_output_bytes)
 
 
 def _make_environment(command: Command, folder: CommandFolder, work: Work) -> dict[str, str]:

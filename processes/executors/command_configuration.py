@@ -66,16 +66,18 @@ class Command:
     limits: list[tuple[str, int, int]]
 
 
-def read_configuration(configuration: Mapping[str, Any], programs: Path) -> Command:
+def read_configuration(configuration: Any, programs: Path) -> Command:
     """Return the command that a process model's configuration asks for.
 
     `argv` is the program, a path inside the folder `programs`, and its arguments; `environment`
     adds variables; `limits` holds whole numbers by the names of LIMITS. Raise WrongConfiguration
     with every fault at once.
     """
-    faults: list[Fault] = []
+    if not isinstance(configuration, Mapping):
+        sentence = gettext_noop("It takes a JSON object such as %(example)s.")
+        raise WrongConfiguration([Fault(sentence, {"example": '{"argv": ["hello.py"]}'})])
     known = ("argv", "environment", "limits")
-    faults += [
+    faults = [
         Fault(
             gettext_noop("%(key)r is not known here; what is: %(known)s."),
             {"key": key, "known": ", ".join(known)},

@@ -36,6 +36,10 @@ class CommandFolder:
         self.directory.mkdir(mode=0o700)
         self.values.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        remove_folder(self.path)
+
     def read_outputs(self, max_bytes: int) -> dict[str, Any]:
         """Return the outputs that the command left; none if it wrote none.
 
@@ -85,14 +89,15 @@ def make_folder(parent: Path, work: Work) -> Iterator[CommandFolder]:
         folder.fill(work.values)
         yield folder
     finally:
-        remove_folder(path)
+        remove_folder(path)  # again, for what ended before it was started
         os.close(lock)
 
 
 def remove_leftovers(parent: Path) -> int:
     """Remove the folders of attempts that nobody carries out any more; return how many.
 
-    They are left when a worker and the shepherd of its command are killed, and by a power cut.
+    They are left when a worker is killed before its command has a shepherd, or with the shepherd,
+    and by a power cut.
     """
     if not parent.is_dir():
         return 0

@@ -13,6 +13,10 @@ descriptor `report`:
     told          it was told to end while it ran
     failed TEXT   it could not be started
     left PIDS     these processes cannot be killed; they still are being tried
+    end           nothing of it is left
+
+Then it waits for the end of its input, and removes the attempt's folder if that is still there:
+the worker was killed before it could.
 
 TERM, INT and HUP mean the same as the end of the input. QUIT means: kill, without grace.
 """
@@ -33,28 +37,28 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from <linux/prctl.h>
 SECONDS_BETWEEN_KILLS = 0.005
 SECONDS_BETWEEN_LATE_KILLS = 1.0
 PATIENCE = 10.0  # seconds after which a process that does not die is told of
-REAPED_AT_ONCE = 100  # so that something that forks without end is killed between
+REAPED_AT_ONCE = 10_000  # so that something that forks without end is killed between
 SEARCHES = 10
-SECONDS_OF_MEMORY = 0.5
 
 
 class Search:
     """Finds the descendants of this process, each at once: some live for less than a millisecond.
 
-    What was found is not looked at again for SECONDS_OF_MEMORY: where thousands start and end, the
-    dead ones would hide the living. In that time no number is given twice.
+    What was found is not looked at again until numbers are given anew: where thousands start and
+    end, the dead ones would hide the living.
     """
 
     def __init__(self) -> None:
-        self._forget_at = 0.0
+        self._last_number = sys.maxsize
         self._others: set[int] = set()
         self._herd: set[int] = set()
 
     def find(self) -> Iterator[int]:
         """Yield what one look at all processes shows; what is started meanwhile may be missed."""
-        if time.monotonic() >= self._forget_at:
+        number = read_last_number()
+        if number < self._last_number:
             self._others, self._herd = {0}, {os.getpid()}
-            self._forget_at = time.monotonic() + SECONDS_OF_MEMORY
+        self._last_number = number
         parents: dict[int, int] = {}
         for name in os.listdir("/proc"):  # it lists parents first, as long as numbers grow
             pid = int(name) if name.isdigit() else 0
@@ -71,6 +75,12 @@ class Search:
         ):
             self._herd |= found
             yield from found
+
+
+def read_last_number() -> int:
+    """Return the number of the process that was started last; they are given in a circle."""
+    with open("/proc/loadavg") as file:
+        return int(file.read().split()[-1])
 
 
 def read_parent(pid: int) -> int:
@@ -97,7 +107,6 @@ class Shepherd:
         self._is_alone = False
         self._has_more_to_reap = False
         self._is_told = is_told
-        self._is_orphan = False
         self._kill_at = float("inf")
         self._next_kill = 0.0
         self._search = Search()
@@ -143,8 +152,11 @@ class Shepherd:
             self._wait()
 
     def clean_up(self) -> None:
-        """Remove the attempt's folder when there is nobody any more who would read it."""
-        if self._is_orphan:
+        """Let the worker read and remove the attempt's folder; do so when it is gone."""
+        self._say("end")
+        while os.read(0, 4096):
+            pass
+        if os.path.isdir(self._order["folder"]):
             import shutil  # only now: a command that ends as usual does not wait for it
 
             shutil.rmtree(self._order["folder"], ignore_errors=True)
@@ -190,6 +202,8 @@ class Shepherd:
         now = time.monotonic()
         self._kill_at = self._kill_at or now
         is_late = now - self._kill_at > PATIENCE
+        if is_late:
+            self._search = Search()
         found = self._signal_found(self._search, signal.SIGKILL)
         if is_late and found and not self._have_told_of_left:
             self._have_told_of_left = True
@@ -218,7 +232,6 @@ class Shepherd:
                 continue
             self._is_told = True
             if not os.read(0, 4096):
-                self._is_orphan = True
                 self._inputs.unregister(0)
 
     def _say(self, line: str) -> None:

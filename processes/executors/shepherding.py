@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from processes.executors.command_folder import CommandFolder
 from processes.executors.output_lines import OutputLines
 from processes.lifetime import SHEPHERD, adopt_orphans
 
@@ -38,6 +39,7 @@ class End:
     told: bool = False
     failure: str = ""
     left: str = ""
+    is_over: bool = False
 
     def note(self, line: str) -> None:
         """Take an event that the shepherd tells."""
@@ -52,15 +54,17 @@ class End:
             self.failure = rest
         elif event == "left":
             self.left = rest
+        elif event == "end":
+            self.is_over = True
 
 
 @contextmanager
-def shepherded(order: dict[str, Any], lock: int) -> Iterator["Shepherded"]:
+def shepherded(order: dict[str, Any], folder: CommandFolder) -> Iterator["Shepherded"]:
     """Start a command under a shepherd of its own; nothing of it is left after the block.
 
     The shepherd ends the command when this process ends. If the shepherd is itself killed, this
-    process, which adopts the orphans meanwhile, kills what the command has left. `lock` is kept
-    open by the shepherd.
+    process, which adopts the orphans meanwhile, kills what the command has left. One of them
+    removes `folder`.
     """
     others = {child.pid for child in psutil.Process().children()}
     events, reporting = os.pipe()
@@ -73,7 +77,7 @@ def shepherded(order: dict[str, Any], lock: int) -> Iterator["Shepherded"]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(reporting, lock),
+                pass_fds=(reporting, folder.lock),
                 start_new_session=True,
                 cwd="/",
                 env={"LC_ALL": "C.UTF-8"},
@@ -86,6 +90,8 @@ def shepherded(order: dict[str, Any], lock: int) -> Iterator["Shepherded"]:
             yield command
         finally:
             command.end()
+            folder.remove()
+            command.let_go()
             if process.returncode:  # the shepherd did not come to its own end
                 _kill_orphans(others)
 
@@ -142,32 +148,42 @@ class Shepherded:
         return self._end
 
     def end(self) -> None:
-        """Kill what is left of the command, and let go of the shepherd."""
+        """Kill what is left of the command, unless it cannot be."""
+        if self._has_ended or self._end.left:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGQUIT)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._events, selectors.EVENT_READ)
+            while not self._end.left and selector.select(SECONDS_TO_END) and self._read_events():
+                pass
+
+    def let_go(self) -> None:
+        """Let the shepherd end."""
         process = self._process
-        if not self._has_ended:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGQUIT)
+        if process.stdin:
+            process.stdin.close()
         # One that cannot kill what is left goes on trying, and nobody waits for it.
         with suppress(subprocess.TimeoutExpired):
             process.wait(0 if self._end.left else SECONDS_TO_END)
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
 
     def send(self, message: bytes) -> None:
         """Tell the shepherd something; it may have been killed."""
-        if self._process.stdin:
+        if self._process.stdin and not self._process.stdin.closed:
             with suppress(BrokenPipeError):
                 self._process.stdin.write(message)
 
     def _read_events(self) -> bool:
-        """Note what the shepherd tells; return False when it has ended."""
+        """Note what the shepherd tells; return False when nothing more will come."""
         chunk = os.read(self._events, REPORT_BYTES)
         *lines, self._unread = (self._unread + chunk).split(b"\n")
         for line in lines:
             self._end.note(line.decode(errors="replace"))
-        self._has_ended = not chunk
-        return bool(chunk)
+        self._has_ended = self._end.is_over or not chunk
+        return not self._has_ended
 
 
 def _kill_orphans(others: set[int]) -> None:

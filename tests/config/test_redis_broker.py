@@ -1,6 +1,7 @@
 """A Redis that dies takes no worker with it, whatever was on its way."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,20 @@ def test_message_is_in_redis_only_until_it_is_taken(
 
     assert keys == []
     assert message.acknowledged
+
+
+def test_connection_notices_that_the_other_side_has_vanished(
+    consuming: tuple[Connection, list[Any]],
+) -> None:
+    connection, _ = consuming
+    channel: Any = connection.default_channel  # the types know no Redis
+
+    used = channel.client.connection_pool.get_connection()._sock
+    options = [
+        used.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    ]
+    is_kept_alive = used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    assert is_kept_alive
+    assert options == [10, 5, 3]

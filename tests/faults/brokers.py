@@ -4,10 +4,11 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,32 @@ class Redis(Broker):
         ]
 
 
+class Embedded(Broker):
+    """The embedded broker's file; there is no server that could be away."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._file = folder / "broker.sqlite3"
+        self.url = f"embedded:///{self._file}"
+
+    def start(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+    def empty(self) -> None:
+        with closing(sqlite3.connect(self._file, timeout=READY_WITHIN)) as database, database:
+            database.execute("DELETE FROM message")
+
+    def wipe(self) -> None:
+        for file in self._file.parent.iterdir():
+            file.unlink()
+
+    def _command(self) -> list[str]:
+        return []
+
+
 class RabbitMQ(Broker):
     """A RabbitMQ node without plugins."""
 
@@ -128,6 +155,11 @@ class RabbitMQ(Broker):
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
         (folder / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{self._port}\n")
         (folder / "plugins").write_text("[].\n")
+        self._names = {
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"arabica_{self._port}@localhost",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        }
 
     def empty(self) -> None:
         with Connection(self.url) as server:
@@ -141,6 +173,24 @@ class RabbitMQ(Broker):
     def wipe(self) -> None:
         shutil.rmtree(self._folder / "data")
 
+    def raise_alarm(self) -> None:
+        """Have it run out of memory, as it thinks: it takes connections and reads no message."""
+        self._control("set_vm_memory_high_watermark", "0.000001")
+
+    def end_alarm(self) -> None:
+        """Have it read messages again."""
+        self._control("set_vm_memory_high_watermark", "0.4")
+
+    def _control(self, *command: str) -> None:
+        program = Path(RABBITMQ_SERVER).with_name("rabbitmqctl")
+        subprocess.run(  # noqa: S603 - the server's own program
+            [str(program), "-q", *command],
+            env=dict(os.environ) | self._names,
+            capture_output=True,
+            check=True,
+            timeout=READY_WITHIN,
+        )
+
     def _command(self) -> list[str]:
         return [RABBITMQ_SERVER]
 
@@ -148,14 +198,11 @@ class RabbitMQ(Broker):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             distribution = str(probe.getsockname()[1])
-        return {
-            "HOME": str(self._folder),
-            "RABBITMQ_NODENAME": f"arabica_{self._port}@localhost",
+        return self._names | {
             "RABBITMQ_DIST_PORT": distribution,
             "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
             "RABBITMQ_LOG_BASE": str(self._folder),
             "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",

@@ -89,8 +89,8 @@ class Ground:
         return self.start(name, *arguments, ready=" ready.")
 
     def start_beat(self, name: str = "beat") -> psutil.Process:
-        """Start a beat."""
-        return self.start(name, "manage.py", "beat")
+        """Start a beat; return once it has looked for the first time."""
+        return self.start(name, "manage.py", "beat", ready="beat: Waking up")
 
     def has_ended(self, name: str) -> bool:
         """Tell whether a process is not there any more."""

@@ -74,6 +74,7 @@ ARGV = '\'argv\' takes a list of texts, the program first, such as ["hello.py", 
     ("configuration", "faults"),
     [
         ({}, [ARGV]),
+        ([], ['It takes a JSON object such as {"argv": ["hello.py"]}.']),
         ({"argv": []}, [ARGV]),
         ({"argv": "ok"}, [ARGV]),
         ({"argv": ["ok", 5]}, [ARGV]),

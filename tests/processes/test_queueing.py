@@ -196,6 +196,34 @@ def test_failed_bell_is_silent_for_two_seconds(use_broker: Any, bell: Bell, tmp_
     assert bell.heard("shared") == [None]
 
 
+def test_after_a_failure_one_thread_at_a_time_tries() -> None:
+    now = 100.0
+    doorbell = queueing.Doorbell(lambda: now)
+    at_first = [doorbell.take_turn(), doorbell.take_turn()]
+    doorbell.be_silent()
+
+    now = 102.1
+    after_a_failure = [doorbell.take_turn(), doorbell.take_turn()]
+    doorbell.be_loud()
+    after_an_answer = [doorbell.take_turn(), doorbell.take_turn()]
+
+    assert at_first == [True, True]
+    assert after_a_failure == [True, False]
+    assert after_an_answer == [True, True]
+
+
+def test_thread_that_never_tells_how_its_try_ended_keeps_the_bell_silent_for_two_seconds() -> None:
+    now = 100.0
+    doorbell = queueing.Doorbell(lambda: now)
+    doorbell.be_silent()
+    now = 102.1
+    doorbell.take_turn()
+
+    now = 104.2
+
+    assert doorbell.take_turn()
+
+
 def test_nodes_are_asked_by_a_broadcast_of_a_command_they_know(bell: Bell) -> None:
     bell.overhear_broadcasts()
 

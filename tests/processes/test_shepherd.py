@@ -28,11 +28,11 @@ trap '' TERM
 (setsid sh -c 'trap "" TERM; : > escaped; while :; do sleep 60; done' &)
 while ! [ -e escaped ]; do sleep 0.01; done
 """
-# Twenty lines of processes that each start the next and end: no look finds all of them.
+# Lines of processes that each start the next and end: no look finds all of them.
 FLEEING = f"""#!{sys.executable} -IS
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for line in range(20):
+for line in range(8):
     if not os.fork():
         os.setsid()
         while True:
@@ -172,7 +172,8 @@ configuration = {
     "argv": ["program"],
     "environment": {"FAMILY": mark, "READY": str(folder / "ready")},
 }
-work = Work(uuid.uuid4(), 1, {}, configuration, lambda: True, timedelta(seconds=grace))
+end = {"is_cancelled": lambda: True, "kill_grace": timedelta(seconds=grace)}
+work = Work(uuid.uuid4(), 1, {}, configuration, **end)
 CommandExecutor(folder, folder / "var").execute(work, Recorder())
 """
 

@@ -25,6 +25,17 @@ CANCEL = (
     "from processes.models import Run; from processes.queueing import cancel_run;"
     "cancel_run(Run.objects.get().pk, requested_by='Ada')"
 )
+MAKE_COMMAND = (
+    "from processes.models import ProcessModel; ProcessModel.objects.create("
+    "name='Escaping', executor='command', configuration={'argv': ['escape']})"
+)
+# Each ignores TERM; the second has left the session, and its parent is gone.
+ESCAPE = """#!/bin/sh
+trap '' TERM
+(setsid sh -c 'trap "" TERM; echo $$ > {folder}/first.program; while :; do sleep 0.1; done' &)
+echo $$ > {folder}/first.pid
+while :; do sleep 0.1; done
+"""
 RING = "from processes.queueing import ring; ring('shared')"
 
 
@@ -129,3 +140,28 @@ def test_attempt_over_its_limit_that_is_cancelled_meanwhile_is_cancelled(
     [run], [attempt] = worker.rows("run"), worker.rows("attempt")
     assert (run["status"], run["reason"], attempt["outcome"]) == ("CANCELLED",) + ("cancelled",) * 2
     assert attempt["signal"] == "SIGKILL"
+
+
+def test_command_that_escapes_is_over_after_its_grace_too(worker: WorkerProcess) -> None:
+    commands = worker.folder / "commands-dir"
+    commands.mkdir()
+    program = commands / "escape"
+    program.write_text(ESCAPE.format(folder=worker.folder))
+    program.chmod(0o755)
+    worker.environment["COMMANDS_DIR"] = str(commands)
+    worker.start()
+    worker.shell(f"{MAKE_COMMAND};{LIMIT_ALL}")
+    [pool_child] = worker.pool()
+    worker.shell(
+        "from processes.models import ProcessModel; from processes.queueing import queue_run;"
+        "queue_run(ProcessModel.objects.get(name='Escaping'), {})"
+    )
+    tree = wait_for_tree(worker)
+    began_at = time.monotonic()
+
+    assert end_within(tree, LIMIT + GRACE + LATENESS)
+    worker.wait_until(lambda: status_of(worker) != "RUNNING")
+
+    assert LIMIT + GRACE - 1 < time.monotonic() - began_at < LIMIT + GRACE + LATENESS
+    assert lives(pool_child)
+    assert_failed_by_the_limit(worker, "SIGKILL")

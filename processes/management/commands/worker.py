@@ -7,8 +7,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from processes.celery_node import run_node
-from processes.executors.command import WORK_FOLDER
-from processes.executors.command_folder import remove_leftovers
 from processes.models import Worker
 from processes.nodes import Node
 from processes.registration import load_processes
@@ -42,7 +40,6 @@ class Command(BaseCommand):
             raise CommandError(f"--concurrency takes a whole number from 1 to {MAX_CONCURRENCY}.")
         self._warn_of_idleness(worker)
         self._load_processes()
-        remove_leftovers(settings.VAR_DIR / WORK_FOLDER)
         raise SystemExit(run_node(Node(worker.pk, options["concurrency"])))
 
     def _warn_of_idleness(self, worker: Worker) -> None:

@@ -52,8 +52,8 @@ def test_no_run_is_done_twice_when_each_message_comes_three_times(
     times = Run.objects.filter(attempt=1).values_list("started_at", "created_at")
     waits = [(started - created).total_seconds() for started, created in times if started]
     note = (
-        f"{messages.sent} messages by those who start, each {TIMES} times; {attempts} attempts on"
-        f" {NODES} nodes; slowest: start to the process's own"
+        f"{messages.sent} messages for {RUNS} starts, those of the beat {TIMES} times too;"
+        f" {attempts} attempts on {NODES} nodes; slowest: start to the process's own"
     )
     Result.of(
         f"8 tripled ({ground.pair})",

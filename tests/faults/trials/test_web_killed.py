@@ -12,8 +12,8 @@ from tests.faults.conftest import pick
 from tests.faults.ground import Ground
 from tests.faults.results import Result
 
-STARTS = pick(short=100, long=1000)
-KILLS = pick(short=2, long=20)
+STARTS = pick(short=60, long=1000)
+KILLS = pick(short=1, long=20)
 KILL_EVERY = 8.0  # seconds, on average, at any moment
 LOOK_SECONDS = 0.05
 SETTLED_WITHIN = 60.0
