@@ -20,13 +20,13 @@ from django.conf import settings
 
 from processes import nodes
 from processes.ending import ending_attempts
-from processes.execution import room_freed
+from processes.execution import room_freed, turned_away
 from processes.executors.command import WORK_FOLDER
 from processes.executors.command_folder import remove_leftovers
+from processes.handover import pass_bell_on, ring_for_freed_room
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
-from processes.queueing import ring_for_freed_room
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
@@ -117,6 +117,7 @@ def _enter_pool_child(**kwargs: Any) -> None:
     die_with_parent(parent_pid=nodes.current().pid)
     # Here, not in the parent: its children would inherit a connection to the broker.
     room_freed.connect(ring_for_freed_room)
+    turned_away.connect(pass_bell_on)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
     remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
