@@ -108,7 +108,7 @@ class Doorbell:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._silent_until = float("-inf")
-        self._has_failed = False
+        self.has_failed = False  # and the broker has not answered since
         self._lock = threading.Lock()
 
     @property
@@ -121,20 +121,20 @@ class Doorbell:
         with self._lock:
             if self.is_silent:
                 return False
-            if self._has_failed:
+            if self.has_failed:
                 self._silent_until = self._clock() + SILENT_AFTER_FAILURE
             return True
 
     def be_silent(self) -> None:
         """Try no publish for two seconds."""
         with self._lock:
-            self._has_failed = True
+            self.has_failed = True
             self._silent_until = self._clock() + SILENT_AFTER_FAILURE
 
     def be_loud(self) -> None:
         """Let every thread publish again: the broker has answered."""
         with self._lock:
-            self._has_failed = False
+            self.has_failed = False
             self._silent_until = float("-inf")
 
 
