@@ -79,7 +79,9 @@ def _enter_pool_child(**kwargs: Any) -> None:
     start_watchdog(nodes.take_slot(child.index))
 
 
-def _stop_claiming(**kwargs: Any) -> None:
+def _stop_claiming(how: str, **kwargs: Any) -> None:
     nodes.current().stop_claiming()
-    if _keeper:
+    if _keeper and how == "Cold":  # SIGQUIT, or Ctrl+C more than once
+        _keeper.stop_at_once()
+    elif _keeper:
         _keeper.stop_after(settings.SHUTDOWN_GRACE)

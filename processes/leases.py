@@ -40,6 +40,8 @@ class LeaseKeeper:
         self._stop_at = float("inf")
         self._stop_message = ""
         self._stopped: set[UUID] = set()
+        self._grace = 0.0
+        self._stops_at_once = False
 
     def stop_after(self, seconds: float) -> None:
         """End what is left after so many seconds: the worker was told to end.
@@ -48,12 +50,18 @@ class LeaseKeeper:
         """
         if self._stop_message:
             return
-        told_at = format_moment(timezone.now())
         self._stop_message = (
-            f"The worker was stopped: node {self._node.name} was told to end at {told_at},"
-            f" and the run went on for longer than {seconds:g} seconds."
+            f"The worker was stopped: node {self._node.name} was told to end"
+            f" at {format_moment(timezone.now())}, and the run"
         )
+        self._grace = seconds
         self._stop_at = time.monotonic() + seconds
+
+    def stop_at_once(self) -> None:
+        """End what is left now: the worker was told not to wait."""
+        self.stop_after(0)
+        self._stop_at = time.monotonic()
+        self._stops_at_once = True
 
     def note_exit(self, pid: int, exit_code: int) -> None:
         """Note how a pool child ended; minus the signal's number if one killed it."""
@@ -158,13 +166,19 @@ class LeaseKeeper:
         self._exit_codes.pop(held.pid, None)
 
     def _lose(self, run: Run, exit_code: int | None) -> None:
-        if run.lease_token in self._stopped:
-            error, reason = self._stop_message, Run.Reason.WORKER_STOPPED
+        name = _name_signal(exit_code)
+        # Of SIGTERM die the pool children of a worker that is told again, and not to wait.
+        is_ended = self._stops_at_once or name == signal.SIGTERM.name
+        if self._stop_message and is_ended:
+            error = f"{self._stop_message} was ended at once."
+            reason = Run.Reason.WORKER_STOPPED
+        elif run.lease_token in self._stopped:
+            error = f"{self._stop_message} went on for longer than {self._grace:g} seconds."
+            reason = Run.Reason.WORKER_STOPPED
         else:
             words = _describe(exit_code)
             error = f"The process of this run on node {self._node.name} {words}."
             reason = Run.Reason.WORKER_LOST
-        name = _name_signal(exit_code)
         code = None if name else exit_code
         execution.lose_attempt(run, error=error, reason=reason, exit_code=code, signal=name)
 

@@ -106,7 +106,7 @@ def test_everything_goes_on_by_itself(
         ground.start_worker(concurrency=4)
         plans = [_make_plan(model) for _ in range(PLANS)]
         began = int(time.time()) + 1
-        processes = [ground.start("beat", "manage.py", "beat"), *_processes(ground)]
+        processes = [ground.start("beat", "manage.py", "beat", ready="Waking up"), *_processes(ground)]
 
         with traffic.going_on():
             time.sleep(BEFORE)

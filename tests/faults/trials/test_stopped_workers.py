@@ -50,7 +50,7 @@ def test_worker_that_was_stopped_counts_no_more(
 ) -> None:
     ended, retried, late = _prepare(ground)
     stopped = ground.start_worker(concurrency=3 * RUNS, name="stopped")
-    ground.start("beat", "manage.py", "beat")
+    ground.start("beat", "manage.py", "beat", ready="Waking up")
     ids = _queue(ended, retried, late)
     ground.wait_until(lambda: len(_read_pids(ground)) == len(ids), "all runs to be executed")
     old = _read_pids(ground)
@@ -68,6 +68,10 @@ def test_worker_that_was_stopped_counts_no_more(
         with suppress(psutil.NoSuchProcess):  # an attempt ends itself when its lease runs out
             process.send_signal(signal.SIGCONT)
     on = time.monotonic()
+    time.sleep(20)
+    import subprocess
+    for pid in _find_living(old):
+        print(subprocess.run(["ps","-o","pid,ppid,stat,wchan,args","-p",str(pid)],capture_output=True,text=True).stdout, [k for k,v in old.items() if pid in v])
     gone = ground.wait_until(lambda: not _find_living(old), "the old attempts to be gone")
     time.sleep(WATCHED)
     ground.wait_until(lambda: not Run.objects.unfinished().exists(), "the last run", seconds=60)
