@@ -49,7 +49,9 @@ class OwnPostgresql:
         settings = [f"-c {name}='{value}'" for name, value in OPTIONS.items()]
         options = " ".join([f"-p {self.port}", *settings])
         log = str(self.folder / "log")
-        self._run("pg_ctl", "start", "-w", "-t", PATIENCE, "-D", self._data, "-l", log, "-o", options)
+        self._run(
+            "pg_ctl", "start", "-w", "-t", PATIENCE, "-D", self._data, "-l", log, "-o", options
+        )
 
     def stop(self, mode: str) -> None:
         """Stop the server: `fast` ends every connection, `immediate` is a crash."""
@@ -110,7 +112,9 @@ class OwnPostgresql:
 
 
 @contextmanager
-def own_postgresql(ground_folder: Path, **environment: str) -> Iterator[tuple[OwnPostgresql, Ground]]:
+def own_postgresql(
+    ground_folder: Path, **environment: str
+) -> Iterator[tuple[OwnPostgresql, Ground]]:
     """Give an installation on a server of its own, with a copy of the migrated test database."""
     folder = Path(tempfile.mkdtemp(prefix="arabica-postgresql-"))
     if os.getuid() == 0:

@@ -27,7 +27,7 @@ def main(count: int) -> None:
     model = ProcessModel.objects.get(name="Journaled")
     taken, errors = [], []
     last: UUID | None = None
-    print("ready", flush=True)
+    _say("ready")
     sys.stdin.readline()
     for number in range(count):
         began = time.monotonic()
@@ -36,7 +36,12 @@ def main(count: int) -> None:
         except Error as error:
             errors.append(str(error))
         taken.append(time.monotonic() - began)
-    print(json.dumps({"taken": taken, "errors": errors}), flush=True)
+    _say(json.dumps({"taken": taken, "errors": errors}))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _write(kind: int, model: ProcessModel, last: UUID | None) -> UUID | None:

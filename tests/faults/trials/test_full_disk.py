@@ -25,6 +25,7 @@ from tests.faults.results import Result
 from tests.faults.traffic import Traffic
 
 pytestmark = [
+    pytest.mark.usefixtures("_migrated_database"),
     pytest.mark.skipif(SIZE != "long", reason="It takes half a minute: FAULTS=long."),
     pytest.mark.skipif(sys.platform != "linux", reason="It needs tmpfs."),
     pytest.mark.skipif(
@@ -72,7 +73,7 @@ def empty(folder: Path) -> None:
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="It is about SQLite.")
 def test_embedded_installation_outlives_a_full_disk(
-    _migrated_database: None, django_db_blocker: Any, tmp_path: Path, seed: int
+    django_db_blocker: Any, tmp_path: Path, seed: int
 ) -> None:
     disk = tmp_path / "disk"
     with django_db_blocker.unblock(), _tmpfs(disk, mebibytes=24):
@@ -92,9 +93,7 @@ def test_embedded_installation_outlives_a_full_disk(
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="It is about PostgreSQL.")
-def test_postgresql_outlives_a_full_disk(
-    _migrated_database: None, django_db_blocker: Any, tmp_path: Path, seed: int
-) -> None:
+def test_postgresql_outlives_a_full_disk(django_db_blocker: Any, tmp_path: Path, seed: int) -> None:
     with django_db_blocker.unblock(), own_postgresql(tmp_path / "ground") as (server, ground):
         disk = server.folder / "disk"
         with _tmpfs(disk, mebibytes=64):

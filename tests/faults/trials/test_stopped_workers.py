@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 
 from processes import registry
-from processes.execution import LEASE
 from processes.models import ProcessModel, Run, RunAttempt
 from processes.queueing import queue_run
 from processes.synchronization import sync_processes
@@ -68,10 +67,6 @@ def test_worker_that_was_stopped_counts_no_more(
         with suppress(psutil.NoSuchProcess):  # an attempt ends itself when its lease runs out
             process.send_signal(signal.SIGCONT)
     on = time.monotonic()
-    time.sleep(20)
-    import subprocess
-    for pid in _find_living(old):
-        print(subprocess.run(["ps","-o","pid,ppid,stat,wchan,args","-p",str(pid)],capture_output=True,text=True).stdout, [k for k,v in old.items() if pid in v])
     gone = ground.wait_until(lambda: not _find_living(old), "the old attempts to be gone")
     time.sleep(WATCHED)
     ground.wait_until(lambda: not Run.objects.unfinished().exists(), "the last run", seconds=60)
