@@ -35,13 +35,14 @@ def connect(
 ) -> Iterator[Connect]:
     """Return a function that connects to it as Arabica does."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    made: list[Any] = []
+    made: list[BaseDatabaseWrapper] = []
 
     def connect(timeout: float) -> BaseDatabaseWrapper:
         settings = read_database("DATABASE_URL", file)
         settings["OPTIONS"]["timeout"] = timeout
-        made.append(ConnectionHandler({"default": settings})["default"])
-        return made[-1]
+        connection: BaseDatabaseWrapper = ConnectionHandler({"default": settings})["default"]
+        made.append(connection)
+        return connection
 
     with django_db_blocker.unblock():
         yield connect
@@ -92,7 +93,7 @@ def test_many_statements_wait_and_none_is_left_out(file: Path, connect: Connect)
     connection.ensure_connection()
 
     with locked_for(file, 0.3), connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO line VALUES (%s)", ([number] for number in range(3)))
+        cursor.executemany("INSERT INTO line VALUES (%s)", [[1], [2], [3]])
 
     assert count(connection) == 3
 
@@ -116,6 +117,6 @@ def test_wrong_statement_is_not_tried_again(connect: Connect) -> None:
 
     began = time.monotonic()
     with connection.cursor() as cursor, pytest.raises(OperationalError, match="no such table"):
-        cursor.execute("INSERT INTO nothing VALUES (1)")
+        cursor.execute("INSERT INTO missing VALUES (1)")
 
     assert time.monotonic() - began < 10
