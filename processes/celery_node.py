@@ -68,7 +68,7 @@ class _Worker(Worker):
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
         """Stop; Celery calls this when it gives up, too, and would wait for its pool for ever."""
         if exitcode == EX_FAILURE:
-            _stop_claiming()
+            _stop_claiming(how="Warm")
         super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
 
 
@@ -123,9 +123,11 @@ def _enter_pool_child(**kwargs: Any) -> None:
     remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
 
 
-def _stop_claiming(**kwargs: Any) -> None:
+def _stop_claiming(how: str, **kwargs: Any) -> None:
     nodes.current().stop_claiming()
-    if _keeper:
+    if _keeper and how == "Cold":  # SIGQUIT, or Ctrl+C more than once
+        _keeper.stop_at_once()
+    elif _keeper:
         _keeper.stop_after(settings.SHUTDOWN_GRACE)
     # A node that neither works nor ends would stay online, and nobody would start another.
     limit = threading.Timer(

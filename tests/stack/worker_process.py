@@ -130,6 +130,11 @@ class WorkerProcess:
         assert code == 0, output
         return output
 
+    def wait_for_end(self) -> int:
+        """Return its exit code once it has ended."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
     def end(self) -> None:
         """Leave nothing behind."""
         if self._process is None:
