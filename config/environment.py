@@ -132,6 +132,7 @@ def read_database(name: str, embedded: Path) -> dict[str, Any]:
     database["CONN_MAX_AGE"] = None
     options = database.setdefault("OPTIONS", {})
     if scheme == "sqlite":
+        database["ENGINE"] = "config.sqlite3"
         options |= {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",  # deferred transactions fail when two writers meet

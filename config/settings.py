@@ -146,6 +146,9 @@ STORAGES = {
     },
 }
 
+# Maps are half of all bytes, and only debuggers ask for them; the others are compressed already.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["map", "png", "jpg", "jpeg", "gif", "webp", "woff", "woff2"]
+
 LOGGING = logging_settings(
     form=read_choice("LOG_FORMAT", "text", ("text", "json")),
     level=read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),

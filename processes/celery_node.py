@@ -20,13 +20,13 @@ from django.conf import settings
 
 from processes import nodes
 from processes.ending import ending_attempts
-from processes.execution import room_freed
+from processes.execution import room_freed, turned_away
 from processes.executors.command import WORK_FOLDER
 from processes.executors.command_folder import remove_leftovers
+from processes.handover import pass_bell_on, ring_for_freed_room
 from processes.leases import LeaseKeeper
 from processes.lifetime import die_with_parent
 from processes.models.workers import SHARED_QUEUE, queue_of
-from processes.queueing import ring_for_freed_room
 from processes.slots import start_watchdog
 from processes.tasks import LISTEN_COMMAND
 
@@ -68,7 +68,7 @@ class _Worker(Worker):
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
         """Stop; Celery calls this when it gives up, too, and would wait for its pool for ever."""
         if exitcode == EX_FAILURE:
-            _stop_claiming()
+            _stop_claiming(how="Warm")
         super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
 
 
@@ -117,14 +117,17 @@ def _enter_pool_child(**kwargs: Any) -> None:
     die_with_parent(parent_pid=nodes.current().pid)
     # Here, not in the parent: its children would inherit a connection to the broker.
     room_freed.connect(ring_for_freed_room)
+    turned_away.connect(pass_bell_on)
     child: Any = billiard.current_process()  # the types know no index
     start_watchdog(nodes.take_slot(child.index))
     remove_leftovers(settings.VAR_DIR / WORK_FOLDER)  # of the child whose place it takes, too
 
 
-def _stop_claiming(**kwargs: Any) -> None:
+def _stop_claiming(how: str, **kwargs: Any) -> None:
     nodes.current().stop_claiming()
-    if _keeper:
+    if _keeper and how == "Cold":  # SIGQUIT, or Ctrl+C more than once
+        _keeper.stop_at_once()
+    elif _keeper:
         _keeper.stop_after(settings.SHUTDOWN_GRACE)
     # A node that neither works nor ends would stay online, and nobody would start another.
     limit = threading.Timer(

@@ -22,7 +22,7 @@ logger = structlog.get_logger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.2
 # Whatever looks after programs below the attempt kills them after the grace; it is to be first.
-SECONDS_AFTER_GRACE = 1.0
+SECONDS_AFTER_GRACE = 0.75
 
 
 class Ender:
@@ -83,7 +83,7 @@ def ending_attempts(node: Node, on_kill: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join(timeout=SECONDS_AFTER_GRACE)
+        thread.join(timeout=1.0)
 
 
 def signal_attempt(node: Node, slot: Slot, held: Held, number: int) -> None:

@@ -36,6 +36,8 @@ logger = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=30)
 # Sent after a run that a limit counted: another node may have room now, and has to be told.
 room_freed = Signal()
+# Sent when a bell has reached a node that takes no runs: another one may have waited for it.
+turned_away = Signal()
 EXECUTORS: dict[str, Executor] = {
     ProcessModel.Executor.PYTHON: PythonExecutor(),
     ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
@@ -55,6 +57,8 @@ def work_until_idle() -> None:
             logger.warning("database away; nothing claimed", error=str(error))
             return
         if run is None or run.lease_token is None:
+            if node.is_resting():
+                turned_away.send(Run)
             return
         slot.hold(
             run.pk,

@@ -39,6 +39,8 @@ class LeaseKeeper:
         self._stop_at = float("inf")
         self._stop_message = ""
         self._stopped: set[UUID] = set()
+        self._grace = 0.0
+        self._stops_at_once = False
 
     def stop_after(self, seconds: float) -> None:
         """End what is left after so many seconds: the worker was told to end.
@@ -47,12 +49,18 @@ class LeaseKeeper:
         """
         if self._stop_message:
             return
-        told_at = format_moment(timezone.now())
         self._stop_message = (
-            f"The worker was stopped: node {self._node.name} was told to end at {told_at},"
-            f" and the run went on for longer than {seconds:g} seconds."
+            f"The worker was stopped: node {self._node.name} was told to end"
+            f" at {format_moment(timezone.now())}, and the run"
         )
+        self._grace = seconds
         self._stop_at = time.monotonic() + seconds
+
+    def stop_at_once(self) -> None:
+        """End what is left now: the worker was told not to wait."""
+        self.stop_after(0)
+        self._stop_at = time.monotonic()
+        self._stops_at_once = True
 
     def note_exit(self, pid: int, exit_code: int) -> None:
         """Note how a pool child ended; minus the signal's number if one killed it."""
@@ -132,16 +140,24 @@ class LeaseKeeper:
         exit_code = self._exit_codes.get(held.pid)
         name = _name_signal(exit_code)
         facts: dict[str, Any] = {"exit_code": None if name else exit_code, "signal": name}
+        # Of SIGTERM die the pool children of a worker that is told again, and not to wait.
+        is_ended = self._stops_at_once or name == signal.SIGTERM.name
         if is_overdue:
             error = describe_time_limit(timedelta(seconds=held.time_limit))
             execution.fail_run(run, error=error, reason=Run.Reason.TIME_LIMIT, **facts)
+        elif self._stop_message and is_ended:
+            self._lose(run, f"{self._stop_message} was ended at once.", **facts)
         elif held.token in self._stopped:
-            reason = Run.Reason.WORKER_STOPPED
-            execution.lose_attempt(run, error=self._stop_message, reason=reason, **facts)
+            words = f"went on for longer than {self._grace:g} seconds."
+            self._lose(run, f"{self._stop_message} {words}", **facts)
         else:
             words = _describe(exit_code)
             error = f"The process of this run on node {self._node.name} {words}."
             execution.lose_attempt(run, error=error, **facts)
+
+    def _lose(self, run: Run, error: str, **facts: Any) -> None:
+        reason = Run.Reason.WORKER_STOPPED
+        execution.lose_attempt(run, error=error, reason=reason, **facts)
 
 
 def _describe(exit_code: int | None) -> str:

@@ -93,8 +93,13 @@ def look_at_exit(pid: int) -> int | None:
 
 def kill_own_tree() -> None:
     """Kill this process and all it has started, as `signal_tree` does; never returns."""
-    _signal_descendants(psutil.Process(), signal.SIGKILL)
+    kill_descendants()
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_descendants() -> None:
+    """Kill all that this process has started, the youngest first."""
+    _signal_descendants(psutil.Process(), signal.SIGKILL)
 
 
 @contextmanager

@@ -17,18 +17,16 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F
 from django.db.models.functions import Now
 from kombu import Producer
 from kombu.pools import producers
 
-from processes import nodes
 from processes.execution import LEASE, lose_attempt
 from processes.models import ProcessModel, Run, Worker, WorkerNode
-from processes.models.runs import CLAIM_ORDER, DEFAULT_PRIORITY
+from processes.models.runs import DEFAULT_PRIORITY
 from processes.models.workers import queue_of
 from processes.moments import describe_cancel, format_moment
-from processes.outages import OUTAGES
 from processes.tasks import LISTEN_COMMAND, look
 
 logger = structlog.get_logger(__name__)
@@ -279,36 +277,6 @@ def _fit_into_limits(counts: Mapping[tuple[int | None, int], int]) -> Counter[in
     for (worker_id, model_id), count in counts.items():
         fitting[worker_id] += min(count, rooms.get(model_id, count))
     return fitting
-
-
-def ring_for_freed_room(run: Run, **kwargs: Any) -> None:
-    """Ring for who may begin a run now that `run`, which a limit counted, has ended.
-
-    A pool child calls this. It looks by itself too, unless its node takes no more; but the next run
-    may be meant for another worker. Never raises: the beat rings later for what is left out.
-    """
-    node = nodes.current()
-    try:
-        taking = WorkerNode.objects.taking_runs()
-        free = taking.count_free_slots()
-        if node.is_stopping() or not taking.filter(pk=node.boot_id).exists():
-            if free[node.worker_id]:  # of another node, as this one says itself
-                ring(queue_of(node.worker_id))
-        else:
-            free[node.worker_id] -= 1
-        if run.process_model.max_parallel_runs:
-            able = [worker_id for worker_id, slots in free.items() if slots > 0]
-            for worker_id in _find_next_worker(run.process_model, able):
-                ring(queue_of(worker_id))
-    except OUTAGES as error:
-        logger.warning("database away; no bell for freed room", error=str(error))
-
-
-def _find_next_worker(process_model: ProcessModel, able: list[int]) -> Collection[int | None]:
-    """Return for whom the best run is that one of the `able` workers may take, if there is one."""
-    runs = Run.objects.startable().within_limits().filter(process_model=process_model)
-    takeable = runs.filter(Q(worker=None) | Q(worker__in=able)).order_by(*CLAIM_ORDER)
-    return takeable.values_list("worker").first() or () if able else ()
 
 
 def end_abandoned_runs(*, is_sure: Callable[[], bool] = lambda: True) -> int:

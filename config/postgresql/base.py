@@ -1,7 +1,7 @@
 """The backend that Django loads by the name of this package."""
 
 import time
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any, TypeVar
 
 import psycopg
@@ -37,10 +37,14 @@ class PatientConnection(psycopg.Connection[Any]):
             raise
 
 
+_driver = ModuleType(psycopg.__name__)
+vars(_driver).update(vars(psycopg) | {"connect": PatientConnection.connect})
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's own, with connections that do not wait for ever."""
 
-    Database = SimpleNamespace(**(vars(psycopg) | {"connect": PatientConnection.connect}))
+    Database = _driver
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Connect; while the server is silent, most requests are refused at once."""

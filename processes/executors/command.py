@@ -137,7 +137,8 @@ def _name_signal(number: int) -> str:
 def _ended_by_term(running: Shepherded, is_cancelled: Callable[[], bool]) -> Iterator[None]:
     """Let SIGTERM have the command ended where it is cancelled; its end is waited for.
 
-    Else the signal is for the worker's process, which treats it as it did before.
+    Else the signal is for the worker's process, which dies of it, and the shepherd ends the rest:
+    raised as an exception, it would count as the command's own failure.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
@@ -147,7 +148,7 @@ def _ended_by_term(running: Shepherded, is_cancelled: Callable[[], bool]) -> Ite
         if is_cancelled():
             running.tell_to_end()
         else:
-            signal.signal(number, before)
+            signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -13,6 +13,7 @@ from typing import Any
 from processes import registry
 from processes.executors.base import ProcessFailed, Report, Work
 from processes.executors.context import RunContext
+from processes.lifetime import kill_descendants
 from processes.signatures import OutputSpec, ParameterSpec, Signature
 from processes.text import replace_unstorable_in
 from processes.value_types import MAX_NESTING, ValueType, WrongType, to_python, to_stored
@@ -78,7 +79,8 @@ def _build_argument(spec: ParameterSpec, value: Any) -> Any:
 def _ended_by_term(work: Work) -> Iterator[None]:
     """Let SIGTERM raise SystemExit in a function that is to end, so that it can clean up.
 
-    Else the signal is for the worker's process, which treats it as it did before.
+    Else the signal is for the worker's process, which dies of it with all it has started: raised
+    as an exception, it would count as the function's own failure.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
@@ -87,7 +89,8 @@ def _ended_by_term(work: Work) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         if work.is_cancelled():
             raise SystemExit(work.describe_end())
-        signal.signal(number, before)
+        kill_descendants()
+        signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -44,6 +44,7 @@ class Traffic:
     clients: int = 6
     longest: float = 0.3  # seconds that a run lasts
     pause: float = 0.05  # seconds between two calls of a client
+    padding: int = 0  # characters that make each run larger
     seed: int = 0
     answers: list[Answer] = field(default_factory=list)
     port: int = field(default_factory=free_port)
@@ -116,7 +117,8 @@ class Traffic:
 
     def _call_until(self, over: threading.Event, chance: random.Random) -> None:
         while not over.wait(self.pause * chance.uniform(0.5, 1.5)):
-            self.start_run(seconds=round(chance.uniform(0, self.longest), 3))
+            padding = {"padding": "x" * self.padding} if self.padding else {}
+            self.start_run(seconds=round(chance.uniform(0, self.longest), 3), **padding)
 
     def count(self) -> dict[int, int]:
         """Return how many answers there were of each status."""

@@ -274,7 +274,6 @@ def test_eight_claimers_never_exceed_a_limit_of_three_and_finish_all_runs(
 
     assert watch.looks > 100
     assert max(watch.most, *most) <= LIMIT
-    assert max(most) == LIMIT
     assert Run.objects.filter(status="SUCCEEDED", attempt=1).count() == RUNS
     assert RunAttempt.objects.count() == RUNS
 

@@ -162,7 +162,7 @@ def test_reconcilers_at_once_end_each_attempt_once(node: nodes.Node) -> None:
         claim(node)
     Run.objects.update(lease_expires_at=LONG_AGO)
 
-    ended = run_at_once(end_abandoned_runs, threads=4)
+    ended = run_at_once(lambda: end_abandoned_runs(), threads=4)
 
     assert sum(ended) == 40
     assert Run.objects.filter(status="WAITING", attempt=1).count() == 40
@@ -192,7 +192,7 @@ def test_heartbeat_and_reconciler_at_once_agree(node: nodes.Node) -> None:
     token = abandon(node).lease_token
     assert token is not None
 
-    calls: Any = iter([lambda: extend_leases(node, [token]), end_abandoned_runs])
+    calls = iter([lambda: extend_leases(node, [token]), lambda: end_abandoned_runs()])
     run_at_once(lambda: next(calls)(), threads=2)
 
     run = Run.objects.get()

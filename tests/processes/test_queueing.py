@@ -16,12 +16,14 @@ from django.utils import timezone
 from kombu import Connection, Exchange, Queue
 
 import processes.celery_node  # noqa: F401 - registers the commands of a node
-from processes import nodes, queueing
-from processes.models import Run, Worker
+from processes import handover, nodes, queueing
+from processes.execution import turned_away, work_until_idle
+from processes.handover import pass_bell_on, ring_for_freed_room
+from processes.leases import LeaseKeeper
+from processes.models import Run, Worker, WorkerNode
 from processes.queueing import (
     ask_nodes_to_listen,
     queue_run,
-    ring_for_freed_room,
     ring_for_ready_runs,
     ring_for_runs,
 )
@@ -393,3 +395,52 @@ def test_freed_room_that_nobody_else_can_use_rings_no_bell(
     ring_for_freed_room(RunFactory.create(succeeded=True, process_model=limited))
 
     assert bell.heard("shared") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_anybody_free", [True, False])
+def test_bell_that_reaches_a_resting_node_is_passed_on_to_who_is_free(
+    bell: Bell,
+    become_node: nodes.Node,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_anybody_free: bool,
+) -> None:
+    WorkerNode.objects.update(drain_requested_at=Now())
+    free = WorkerNodeFactory.create(offline=not is_anybody_free)
+    bell.listen(free.worker.queue)
+    RunFactory.create(ready_at=LONG_AGO)
+    monkeypatch.setattr(handover._Passing, "not_before", float("-inf"))
+
+    for _ in range(3):
+        pass_bell_on()
+
+    assert bell.heard(free.worker.queue) == [None] * is_anybody_free
+    assert bell.heard("shared") == []
+
+
+def test_resting_node_says_that_a_bell_reached_it_in_vain(become_node: nodes.Node) -> None:
+    heard = []
+
+    def hear(**kwargs: Any) -> None:
+        heard.append(kwargs)
+
+    turned_away.connect(hear)
+    work_until_idle()
+    become_node.resting.value = 1
+    work_until_idle()
+
+    assert len(heard) == 1
+
+
+@pytest.mark.django_db
+def test_heartbeat_tells_a_node_whether_it_rests(node: nodes.Node) -> None:
+    heartbeat = nodes.Heartbeat(node, LeaseKeeper(node))
+
+    rests = []
+    for drained_at in (None, Now(), None):
+        WorkerNode.objects.update(drain_requested_at=drained_at)
+        heartbeat._beat()
+        rests.append(node.is_resting())
+
+    assert rests == [False, True, False]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -101,6 +102,31 @@ def test_nodes_may_extend_their_leases_after_an_outage_before_runs_are_ended(
     make_due_again(beat)
     beat.tick()
     assert not Run.objects.running().exists()
+
+
+@pytest.mark.parametrize("step", ["_fire", "_follow_switches"])
+def test_database_that_stood_still_is_an_outage_too(
+    beat: Scheduler, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    RunFactory.create(running=True, lease_expires_at=Now() - timedelta(seconds=1))
+    monkeypatch.setattr(beat_module, "FROZEN_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(beat, step, lambda: time.sleep(0.3))
+
+    beat.tick()
+
+    assert Run.objects.running().exists()
+
+
+def test_database_that_stood_still_before_it_named_the_abandoned_runs_is_one(
+    beat: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunFactory.create(running=True, lease_expires_at=Now() - timedelta(seconds=1))
+    answers = iter([True, False])
+    monkeypatch.setattr(beat, "_may_end_runs", lambda: next(answers))
+
+    beat.tick()
+
+    assert Run.objects.running().exists()
 
 
 def test_outage_does_not_disturb_the_end(beat: Scheduler) -> None:

@@ -29,11 +29,12 @@ def nodes(prepared: Path, tmp_path: Path) -> Iterator[list[WorkerProcess]]:
         node.end()
 
 
+def add_worker(node: WorkerProcess) -> None:
+    node.shell("from processes.models import Worker; Worker.objects.create(pk=2, name='second')")
+
+
 def limit(node: WorkerProcess, what: str) -> None:
-    node.shell(
-        f"from processes.models import {what}; {what}.objects.update(max_parallel_runs=1);"
-        "from processes.models import Worker; Worker.objects.create(pk=2, name='second')"
-    )
+    node.shell(f"from processes.models import {what}; {what}.objects.update(max_parallel_runs=1)")
 
 
 def has_begun(node: WorkerProcess, name: str) -> bool:
@@ -42,6 +43,7 @@ def has_begun(node: WorkerProcess, name: str) -> bool:
 
 def test_room_that_one_worker_frees_is_taken_by_another(nodes: list[WorkerProcess]) -> None:
     one, two = nodes
+    add_worker(one)
     limit(one, "ProcessModel")
     one.start()
     two.start(worker_id=2)
@@ -96,3 +98,21 @@ def test_killed_node_keeps_its_room_until_its_loss_is_recorded(
 
     two.wait_for_run("second")
     assert [run["status"] for run in two.rows("run")] == ["FAILED", "RUNNING"]
+
+
+def test_bell_that_reaches_a_drained_node_is_passed_on(nodes: list[WorkerProcess]) -> None:
+    one, two = nodes
+    add_worker(one)
+    one.start()
+    two.start(worker_id=2, concurrency=4)
+    one.shell(
+        "from processes.models import WorkerNode; from django.db.models.functions import Now;"
+        "WorkerNode.objects.filter(worker=1).update(drain_requested_at=Now())"
+    )
+    time.sleep(6)  # the node has had its heartbeat
+
+    for name in ("first", "second", "third", "fourth"):
+        two.queue(name)
+        two.wait_for_run(name)
+
+    assert {run["status"] for run in two.rows("run")} == {"RUNNING"}

@@ -27,7 +27,7 @@ def test_stopping_worker_finishes_what_it_runs_and_takes_nothing_more(
     worker.queue("first", "second")
     worker.wait_for_run("first")
 
-    worker.process.terminate()
+    worker.tell_to_stop()
     time.sleep(1)
     worker.let_end("first")
     worker.let_end("second")
@@ -46,7 +46,7 @@ def test_killed_worker_leaves_no_pool_child(worker: WorkerProcess) -> None:
 
     worker.process.kill()
 
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
     assert worker.rows("node")[0]["stopped_at"] is None
 
@@ -76,7 +76,7 @@ def test_replaced_pool_child_ends_when_its_worker_is_killed(worker: WorkerProces
 
     worker.process.kill()
 
-    _, alive = psutil.wait_procs([replaced], timeout=5)
+    _, alive = psutil.wait_procs([replaced], timeout=30)
     assert alive == []
 
 

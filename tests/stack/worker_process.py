@@ -39,7 +39,7 @@ PROCESSES = '''
             try:
                 wait(folder, name)
             except SystemExit:
-                pass
+                Path(folder, f"{name}.told").touch()
 
 
     @process(name="Nest")
@@ -130,6 +130,11 @@ class WorkerProcess:
         assert code == 0, output
         return output
 
+    def wait_for_end(self) -> int:
+        """Return its exit code once it has ended."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
     def end(self) -> None:
         """Leave nothing behind."""
         if self._process is None:
@@ -185,6 +190,11 @@ class WorkerProcess:
         file = self.folder / name
         self.wait_until(lambda: file.exists() and file.read_text() != "")
         return psutil.Process(int(file.read_text()))
+
+    def tell_to_stop(self) -> None:
+        """Send SIGTERM and return once the worker has taken note of it."""
+        self.process.terminate()
+        self.wait_until(lambda: "Warm shutdown" in self._output.read_text())
 
     def let_end(self, name: str) -> None:
         """Permit the run to end."""

@@ -6,9 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from django.db import connection, connections
@@ -18,13 +20,14 @@ from scheduler.drafts import ScheduleDraft
 from scheduler.models import Schedule
 from scheduler.planning import create_schedule
 from tests.faults.checker import check_runs, check_schedule
-from tests.faults.conftest import SIZE, pick
+from tests.faults.conftest import SIZE
 from tests.faults.ground import Ground
 from tests.faults.own_postgresql import OwnPostgresql, own_postgresql
 from tests.faults.results import Result
 from tests.faults.traffic import Traffic
 
 pytestmark = [
+    pytest.mark.usefixtures("_migrated_database"),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="It is about PostgreSQL."),
     pytest.mark.skipif(SIZE != "long", reason="It takes a minute: FAULTS=long."),
 ]
@@ -75,9 +78,10 @@ def exhaust(server: OwnPostgresql) -> Iterator[None]:
                 held.append(psycopg.connect(server.url))
 
     hold_all()
+    held_by = ",".join(str(one.info.backend_pid) for one in held)
     server.tell(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        f" WHERE pid NOT IN ({','.join(str(one.info.backend_pid) for one in held)})"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608 - numbers
+        f" WHERE pid NOT IN ({held_by})"
         " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
     hold_all()
@@ -92,7 +96,6 @@ def exhaust(server: OwnPostgresql) -> Iterator[None]:
     ids=["fast", "immediate", "frozen", "exhausted"],
 )
 def test_everything_goes_on_by_itself(
-    _migrated_database: None,
     django_db_blocker: Any,
     tmp_path: Path,
     seed: int,
@@ -106,7 +109,10 @@ def test_everything_goes_on_by_itself(
         ground.start_worker(concurrency=4)
         plans = [_make_plan(model) for _ in range(PLANS)]
         began = int(time.time()) + 1
-        processes = [ground.start("beat", "manage.py", "beat"), *_processes(ground)]
+        processes = [
+            ground.start("beat", "manage.py", "beat", ready="Waking up"),
+            *_processes(ground),
+        ]
 
         with traffic.going_on():
             time.sleep(BEFORE)
@@ -155,9 +161,7 @@ def test_everything_goes_on_by_itself(
         assert worst_gap < 2.0
 
 
-def _processes(ground: Ground) -> list[Any]:
-    import psutil
-
+def _processes(ground: Ground) -> list[psutil.Process]:
     return [psutil.Process(ground._processes[name].pid) for name in ("web", "worker")]
 
 
@@ -174,7 +178,4 @@ def _is_settled() -> bool:
 
 def _longest_gap(moments: list[float], *, since: float, until: float) -> float:
     within = [since, *(moment for moment in moments if since < moment < until), until]
-    return max(later - earlier for earlier, later in zip(within, within[1:], strict=False))
-
-
-_ = pick
+    return max(later - earlier for earlier, later in pairwise(within))

@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 
 from processes import registry
-from processes.execution import LEASE
 from processes.models import ProcessModel, Run, RunAttempt
 from processes.queueing import queue_run
 from processes.synchronization import sync_processes
@@ -50,7 +49,7 @@ def test_worker_that_was_stopped_counts_no_more(
 ) -> None:
     ended, retried, late = _prepare(ground)
     stopped = ground.start_worker(concurrency=3 * RUNS, name="stopped")
-    ground.start("beat", "manage.py", "beat")
+    ground.start("beat", "manage.py", "beat", ready="Waking up")
     ids = _queue(ended, retried, late)
     ground.wait_until(lambda: len(_read_pids(ground)) == len(ids), "all runs to be executed")
     old = _read_pids(ground)

@@ -1,0 +1,1 @@
+"""SQLite for many writers: Django's backend, with waiting that leaves nobody behind."""
