@@ -25,9 +25,9 @@ in_trials() { for name; do echo "tests/faults/trials/test_$name.py"; done; }
 everything=tests/faults/trials
 about_the_broker=$(in_trials beats broker_away deploy tripled_messages web_killed worker_killed)
 if [ "$FAULTS" = short ]; then
-  with_redis=$(in_trials beats broker_away downtime overload races web_killed)
-  with_rabbitmq=$(in_trials broker_away deploy tripled_messages)
-  on_sqlite=$(in_trials beats downtime worker_killed races)
+  with_redis=$(in_trials beats broker_away overload races)
+  with_rabbitmq=$(in_trials broker_away deploy downtime tripled_messages)
+  on_sqlite=$(in_trials beats races web_killed)
 else
   with_redis=$everything with_rabbitmq=$about_the_broker on_sqlite=$everything
 fi
@@ -86,6 +86,9 @@ if there postgresql; then
   fi
 fi
 begin sqlite "SQLite, embedded broker" trials "$on_sqlite" "$@"
+if [ "$FAULTS" = short ] && [ $# -eq 0 ]; then
+  begin leases "SQLite, embedded broker, waiting for leases" trials "$(in_trials worker_killed)"
+fi
 for begun in $running; do
   wait "${begun#*:}" || failed=1
   cat "$VAR_DIR/${begun%:*}.output"

@@ -62,6 +62,7 @@ def test_starts_go_on_while_the_broker_is_away_and_are_sent_once_it_is_back(
     ground.start_beat()
     quiet = 0.0
     if fault != "down at start":
+        caller.start_many(20)  # a process is slow at first
         quiet = caller.start_many(BEFORE, lasting=AWAY / 2)
         ground.wait_until(_is_quiet, "the first runs", "worker", seconds=SETTLED_WITHIN)
 
