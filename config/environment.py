@@ -25,6 +25,19 @@ FLAGS = {
     "off": False,
 }
 
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "server_side_binding": True,
+    "prepare_threshold": 2,
+    # Compiling a query takes PostgreSQL ten times as long as carrying it out once runs are many.
+    "options": "-c jit=off",
+    "connect_timeout": 2,  # seconds; libpq takes no less
+    # Of a host that is gone the kernel learns by asking; by itself it asks after two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds until what was sent counts as lost
+}
+
 
 def read_text(name: str, default: str = "") -> str:
     """Return the variable without surrounding blanks; empty counts as not given."""
@@ -125,8 +138,7 @@ def read_database(name: str, embedded: Path) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
         return database
-    options.setdefault("connect_timeout", 5)
-    return database | {"OPTIONS": {"server_side_binding": True, "prepare_threshold": 2} | options}
+    return database | {"ENGINE": "config.postgresql", "OPTIONS": POSTGRESQL_OPTIONS | options}
 
 
 def read_secret_key(name: str, file: Path | None) -> str:

@@ -17,6 +17,7 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
+from connector.exceptions import UNAVAILABLE
 from connector.serializers import (
     DryRunSerializer,
     ErrorSerializer,
@@ -104,8 +105,8 @@ COMMON = {
         "internal_error",
     ),
     503: _error(
-        "The database cannot be reached; `Retry-After` says when to try again.",
-        "The service cannot reach its database; nothing was started. Try again in a moment.",
+        "The database cannot be reached, is silent or full; `Retry-After` says when to try again.",
+        UNAVAILABLE,
         "unavailable",
     ),
 }

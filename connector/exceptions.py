@@ -15,6 +15,11 @@ from processes.exceptions import InvalidValues
 logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+# Of a statement that was broken off nobody knows whether the database has carried it out.
+UNAVAILABLE = (
+    "The service cannot use its database at the moment. Try again a little later;"
+    " a start that was broken off may have been stored."
+)
 
 
 class ConnectorError(Exception):
@@ -111,10 +116,7 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exception, OperationalError | InterfaceError | DatabaseError):
         logger.error("database unavailable", error=str(exception))
         return Response(
-            error_body(
-                "The service cannot reach its database; nothing was started. Try again in a moment.",
-                "unavailable",
-            ),
+            error_body(UNAVAILABLE, "unavailable"),
             status=503,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from processes import queueing
 from processes.queueing import (
     ask_nodes_to_listen,
     end_abandoned_runs,
@@ -33,6 +34,8 @@ SWEEP_SECONDS = 5.0
 LISTEN_SECONDS = 2.0
 # Nodes could not extend their leases either while the database was away; a beat every 5 seconds.
 EXTENDED_AFTER_SECONDS = 8.0
+# A tick that has lasted so long without an error has waited for a database that stood still.
+FROZEN_AFTER_SECONDS = 3.0
 JUST_AFTER_SECONDS = 0.002  # so that a tick never comes a little before the second
 
 
@@ -53,7 +56,9 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         self._boot_id = uuid.uuid4()
         self._sweep = _Every(SWEEP_SECONDS)
         self._listen = _Every(LISTEN_SECONDS)
+        self._bell_had_failed = False
         self._last_outage = float("-inf")
+        self._tick_began = time.monotonic()
         self._clock_ahead = 0.0  # seconds by which the database's clock is before this host's
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -62,14 +67,15 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         A database that is away costs this tick its work, never the beat its life.
         """
         is_behind = False
+        self._tick_began = time.monotonic()
         try:
             is_behind = self._fire()
             super().tick(*args, **kwargs)
             self._follow_switches()
             sweeping = self._sweep.is_due()
             if sweeping and self._may_end_runs():
-                end_abandoned_runs()
-            ring_for_ready_runs(just_ready=not sweeping)
+                end_abandoned_runs(is_sure=self._may_end_runs)
+            ring_for_ready_runs(just_ready=not (sweeping or self._is_bell_back()))
             if sweeping:
                 self._prove_life()
         except Error as error:
@@ -136,8 +142,19 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             self._switches_may_have_changed = bool(follow_switches())
 
     def _may_end_runs(self) -> bool:
-        """Tell whether the nodes have had the time to extend their leases after an outage."""
-        return time.monotonic() - self._last_outage > EXTENDED_AFTER_SECONDS
+        """Tell whether the nodes have had the time to extend their leases after an outage.
+
+        A database that was frozen is one too: its clock went on, and it raises nothing.
+        """
+        now = time.monotonic()
+        if now - self._tick_began > FROZEN_AFTER_SECONDS:
+            self._last_outage = now
+        return now - self._last_outage > EXTENDED_AFTER_SECONDS
+
+    def _is_bell_back(self) -> bool:
+        """Tell whether the broker answers again since the last look: nobody was told meanwhile."""
+        had_failed, self._bell_had_failed = self._bell_had_failed, queueing.doorbell.has_failed
+        return had_failed and not self._bell_had_failed
 
     def _prove_life(self) -> None:
         _, is_new = Beat.objects.update_or_create(

@@ -22,6 +22,8 @@ from processes.admin.declarations import OutputInline, ParameterInline, is_owned
 from processes.admin.wording import show_status, show_time
 from processes.models import Application, Parameter, ProcessModel, Run
 
+DURATIONS = ["default_retry_delay", "time_limit", "kill_grace"]
+WRITE_DURATION = _("Write it as hours:minutes:seconds, such as 1:30:00.")
 OWNED_BY_CODE = ["name", "title", "description", "executor", "configuration"]
 
 ADD_SCHEDULE = "scheduler.add_schedule"
@@ -103,6 +105,7 @@ class ProcessModelAdmin(ModelAdmin):
             _("Defaults of its runs"),
             {"fields": ["default_worker", "default_retry_count", "default_retry_delay"]},
         ),
+        (_("Limits"), {"fields": ["max_parallel_runs", ("time_limit", "kill_grace")]}),
         (_("Execution"), {"fields": ["executor", "configuration", "accepts_undeclared_values"]}),
     ]
 
@@ -212,6 +215,7 @@ class ProcessModelAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: ProcessModel | None = None, **kwargs: Any) -> Any:
         """Say how a duration is written."""
+        kwargs["error_messages"] = {name: {"invalid": WRITE_DURATION} for name in DURATIONS}
         kwargs["help_texts"] = {"default_retry_delay": _("Hours:minutes:seconds, up to a day.")}
         return super().get_form(request, obj, **kwargs)
 

@@ -37,12 +37,17 @@ def _never() -> bool:
     return False
 
 
+def _say_cancelled() -> str:
+    return "The run was cancelled."
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt of a run: `values` in their stored form, `configuration` of the process model.
 
-    `is_cancelled` tells at any moment whether somebody wants it to end; `kill_grace` is what it
-    gets to do so. Its outputs may take `max_output_bytes` as JSON.
+    `is_cancelled` tells at any moment whether somebody or its time limit wants it to end, and
+    `describe_end` which of them; `kill_grace` is what it gets to do so. Its outputs may take
+    `max_output_bytes` as JSON.
     """
 
     run_id: UUID
@@ -50,6 +55,7 @@ class Work:
     values: Mapping[str, Any]
     configuration: Mapping[str, Any]
     is_cancelled: Callable[[], bool] = _never
+    describe_end: Callable[[], str] = _say_cancelled
     kill_grace: timedelta = timedelta(seconds=10)
     max_output_bytes: int = 1024 * 1024
 

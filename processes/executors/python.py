@@ -35,7 +35,7 @@ class PythonExecutor:
         if process.signature.takes_context:
             context = RunContext(work.run_id, work.attempt, report, work.is_cancelled)
             function = partial(function, context)
-        with _ended_by_term(work.is_cancelled):
+        with _ended_by_term(work):
             result = _call(function, report)
         return _check_outputs(process.signature, result)
 
@@ -75,8 +75,8 @@ def _build_argument(spec: ParameterSpec, value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _ended_by_term(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in a function that is cancelled, so that it can clean up.
+def _ended_by_term(work: Work) -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in a function that is to end, so that it can clean up.
 
     Else the signal is for the worker's process, which treats it as it did before.
     """
@@ -85,8 +85,8 @@ def _ended_by_term(is_cancelled: Callable[[], bool]) -> Iterator[None]:
         return
 
     def end(number: int, frame: FrameType | None) -> None:
-        if is_cancelled():
-            raise SystemExit("The run was cancelled.")
+        if work.is_cancelled():
+            raise SystemExit(work.describe_end())
         signal.signal(number, before)
         signal.raise_signal(number)
 

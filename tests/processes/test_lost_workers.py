@@ -192,7 +192,7 @@ def test_heartbeat_and_reconciler_at_once_agree(node: nodes.Node) -> None:
     token = abandon(node).lease_token
     assert token is not None
 
-    calls = iter([lambda: extend_leases(node, [token]), end_abandoned_runs])
+    calls: Any = iter([lambda: extend_leases(node, [token]), end_abandoned_runs])
     run_at_once(lambda: next(calls)(), threads=2)
 
     run = Run.objects.get()
