@@ -59,8 +59,9 @@ def cancel(tmp_path: Path) -> Iterator[dict[str, Any]]:
         while not ready.exists() and not given_up.wait(0.01):
             pass
         for _ in range(2):  # as when somebody signals the whole group as well
-            if not given_up.is_set():
+            if not given_up.wait(0.1):
                 os.kill(os.getpid(), signal.SIGTERM)
+        ready.with_suffix(".sent").touch()
 
     before = signal.signal(signal.SIGTERM, lambda *_: None)  # it may come after the end
     thread = threading.Thread(target=send)
@@ -126,9 +127,11 @@ def test_cancelled_command_is_told_once_and_may_clean_up(
     run_script: RunScript, family: str, tmp_path: Path, cancel: dict[str, Any], report: Recorder
 ) -> None:
     script = """
-    trap 'told="$told TERM"; sleep 0.2; echo $told; exit 0' TERM
+    trap 'echo TERM' TERM
     : > "$READY"
-    while :; do sleep 0.01; done
+    while ! [ -e "$READY.sent" ]; do :; done
+    sleep 0.3
+    exit 0
     """
     options = cancel | {"kill_grace": timedelta(seconds=LONG_ENOUGH)}
 

@@ -23,6 +23,8 @@ GRACE = 1.0  # seconds
 ALLOWED = 2.0  # seconds after the grace
 CANCELLED = pick(short=3, long=20)
 ORPHANED = 20  # kills of a worker, each with as many commands as it has slots
+OVERDUE = 20
+TIME_LIMIT = 3.0  # seconds
 SLOTS = 2
 RANDOM = 500
 RANDOM_SLOTS = 6
@@ -70,6 +72,32 @@ def test_nothing_of_a_command_survives_its_cancel(ground: Ground, seed: int) -> 
         for run in Run.objects.exclude(status=Run.Status.CANCELLED)
     ]
     _report("3 cancelled commands", findings, len(ids), slowest, seed)
+    assert not findings, str(findings)
+    ground.wait_until(lambda: not list(_folders(ground)), "the last folder to be removed")
+
+
+@long_only
+def test_nothing_of_a_command_survives_its_time_limit(ground: Ground, seed: int) -> None:
+    model = _prepare(ground, RESISTING, grace=GRACE)
+    ProcessModel.objects.update(time_limit=timedelta(seconds=TIME_LIMIT))
+    ground.start_worker(concurrency=SLOTS)
+    ground.start("beat", "manage.py", "beat")
+    findings, slowest = Findings(), 0.0
+
+    for _ in range(0, OVERDUE, SLOTS):
+        batch = [Run.objects.create(process_model=model).pk for _ in range(SLOTS)]
+        with _killing_what_is_left(batch):
+            _wait_until_ready(ground, batch)
+            began = time.monotonic() + TIME_LIMIT  # the attempts began a little earlier
+            slowest = max(slowest, _watch_end(batch, began, findings))
+    ground.wait_until(lambda: not Run.objects.unfinished().exists(), "the last run", pause=0.2)
+
+    overdue = Run.objects.filter(status=Run.Status.FAILED, reason=Run.Reason.TIME_LIMIT)
+    findings.lies += [
+        f"run {run.pk} is {run.status}: {run.message}"
+        for run in Run.objects.exclude(pk__in=overdue)
+    ]
+    _report("3 overdue commands", findings, OVERDUE, slowest, seed)
     assert not findings, str(findings)
     ground.wait_until(lambda: not list(_folders(ground)), "the last folder to be removed")
 
