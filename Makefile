@@ -31,7 +31,7 @@ lint: .venv/dev.stamp
 # Writes the pins from requirements/*.in; what comes out has to be installed and tested together.
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	cd requirements && for name in base dev; do \
+	cd requirements && for name in base production dev; do \
 	  uv pip compile --universal --python-version 3.11 --upgrade $$name.in -o $$name.txt; done
 
 .venv/bin/python:
@@ -43,6 +43,11 @@ lock:
 .venv/base.stamp: requirements/base.txt | .venv/bin/python
 	@echo "Installing the packages of requirements/base.txt (a minute or two, once) ..."
 	@$(INSTALL) -r requirements/base.txt 2>&1 | $(SHOW)
+	@touch $@
+
+.venv/production.stamp: requirements/production.txt .venv/base.stamp | .venv/bin/python
+	@echo "Installing the packages of requirements/production.txt ..."
+	@$(INSTALL) -r requirements/production.txt 2>&1 | $(SHOW)
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/base.stamp | .venv/bin/python

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.commands_check import Commands, check_commands, list_commands
 from processes.registration import load_processes
 from processes.registry import UnusableModule
 from scheduler.addresses import is_loopback
@@ -45,6 +46,7 @@ class Database:
     version: str
     missing: list[str]
     clock_ahead: timedelta
+    commands: Commands = field(default_factory=list)
 
 
 def examine() -> Iterator[Section]:
@@ -158,6 +160,8 @@ def _check_reach(database: Database | Exception) -> Iterator[Check]:
     if _is_broker_readable():
         yield _check_broker()
     yield _check_static_files()
+    if isinstance(database, Database) and database.commands:
+        yield check_commands(database.commands)
 
 
 def _look_at_database() -> Database | Exception:
@@ -174,10 +178,12 @@ def _ask_database() -> Database:
     before = time.time()
     moment = database_now().timestamp()
     here = (before + time.time()) / 2
+    commands = [] if plan else list_commands()
     return Database(
         version=f"{connection.display_name} {number}",
         missing=[f"{migration.app_label}.{migration.name}" for migration, _ in plan],
         clock_ahead=timedelta(seconds=moment - here),
+        commands=commands,
     )
 
 

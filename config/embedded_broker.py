@@ -64,6 +64,7 @@ class Session:
     def __init__(self, path: str) -> None:
         self._path = path
         self._locks = _open_locks(f"{path}.owners")
+        self._place: list[tuple[int, int]] = []  # where the files lay when they were opened
         self._swept_at = 0.0
         self._connection: sqlite3.Connection | None = None
         with _mutex:
@@ -81,8 +82,10 @@ class Session:
     def run(self, sql: str, *parameters: object) -> list[Any]:
         """Execute one statement, which is one transaction, and return its rows."""
         with _mutex:
+            self._require_own_files()
             if self._connection is None:
                 self._connection = self._connect()
+                self._place = self._look_at_files()
             return self._connection.execute(sql, parameters).fetchall()
 
     def release(self, tag: str) -> None:
@@ -122,6 +125,27 @@ class Session:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _look_at_files(self) -> list[tuple[int, int]]:
+        files = [os.stat(name) for name in (self._path, f"{self._path}.owners")]
+        return [(file.st_dev, file.st_ino) for file in files]
+
+    def _require_own_files(self) -> None:
+        """Raise OperationalError, once, when somebody has deleted the files or put others there.
+
+        This process would go on with the old ones, and never meet those that start later.
+        """
+        if not self._place:
+            return
+        with suppress(FileNotFoundError):
+            if self._look_at_files() == self._place:
+                return
+        self.disconnect()
+        self._place = []
+        _open_locks.cache_clear()  # the old file stays open, as it has to
+        self._locks = _open_locks(f"{self._path}.owners")
+        _live_owners.clear()
+        raise sqlite3.OperationalError(f"The broker file {self._path} is not there any more.")
 
     def _connect(self) -> sqlite3.Connection:
         # One process at a time: SQLite does not wait when two switch a new file to WAL.

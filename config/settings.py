@@ -12,6 +12,7 @@ from config.environment import (
     read_integer,
     read_list,
     read_networks,
+    read_path,
     read_secret_key,
     read_text,
     read_time_zone,
@@ -53,6 +54,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # What it runs
 PROCESS_MODULES = read_list("PROCESS_MODULES")
+COMMANDS_DIR = read_path("COMMANDS_DIR", BASE_DIR / "commands")
 WORKER_CONCURRENCY = read_integer("WORKER_CONCURRENCY", 2, minimum=1, maximum=256)
 RUN_RETENTION_DAYS = read_integer("RUN_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
 LOG_RETENTION_DAYS = read_integer("LOG_RETENTION_DAYS", 30, minimum=1, maximum=36_500)
@@ -143,6 +145,9 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+
+# Maps are half of all bytes, and only debuggers ask for them; the others are compressed already.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["map", "png", "jpg", "jpeg", "gif", "webp", "woff", "woff2"]
 
 LOGGING = logging_settings(
     form=read_choice("LOG_FORMAT", "text", ("text", "json")),

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from connector.credentials import identify
 from connector.identities import Identity
+from connector.unread import SENDER_IS_KNOWN
 from scheduler.addresses import is_loopback
 
 REALM = 'Basic realm="Arabica connector API", charset="UTF-8"'
@@ -28,6 +29,7 @@ class ConnectorAuthentication(BaseAuthentication):
         identity = identify(*_read_credentials(request.META.get("HTTP_AUTHORIZATION", "")))
         if identity is None:
             raise _refusal()
+        request.META[SENDER_IS_KNOWN] = True
         return identity, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from connector.run_status import describe_run, name_outputs
+from connector.run_status import describe_run, describe_wait, name_outputs
 from processes.models import Run
 from processes.models.runs import RunQuerySet
 from processes.waiting import explain_waits
@@ -60,7 +60,8 @@ class _Plan:
         self.runs = list(runs_of(schedule.pk)[:MAX_RUNS])
         self.live = self._find_live()
         known = [*self.runs, self.live] if self.live else self.runs
-        self._reasons = explain_waits(run for run in known if run.status == Run.Status.WAITING)
+        waiting = [run for run in known if run.status == Run.Status.WAITING]
+        self._waits = explain_waits(waiting, now=self.now)
 
     def show(self, moment: datetime | None) -> str | None:
         """Return a moment with the offset of the plan's zone."""
@@ -115,7 +116,7 @@ class _Plan:
         return max(finished)[-1] if finished else None
 
     def _describe(self, run: Run) -> str:
-        return describe_run(run, lambda run: self._reasons[run.pk])
+        return describe_run(run, lambda run: self._waits[run.pk])
 
     def _explain_obstacle(self) -> str:
         """Return what keeps the plan from making runs until somebody acts; empty when nothing does."""
@@ -172,5 +173,4 @@ class _Plan:
 
 
 def _waiting(reason: str) -> dict[str, Any]:
-    message = f"Your transaction is waiting: {reason.rstrip('.')}."
-    return {"status": Run.Status.WAITING, "message": message}
+    return {"status": Run.Status.WAITING, "message": describe_wait(reason)}

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from connector.unread import SENDER_IS_KNOWN
+
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
@@ -25,6 +27,7 @@ class TrustedProxies:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
         if _is_trusted(environ.get("REMOTE_ADDR", "")):
+            environ[SENDER_IS_KNOWN] = True
             _believe(environ)
         for header in FORWARDED:
             environ.pop(header, None)

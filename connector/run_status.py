@@ -4,23 +4,29 @@ from collections.abc import Callable
 from typing import Any
 
 from processes.models import Run
-from processes.waiting import explain_wait
+from processes.text import end_sentence
+from processes.waiting import Wait, explain_wait
 
 RUNNING = "Your transaction is running."
 ENDED = "Your transaction has ended."
 
 
-def describe_run(run: Run, explain: Callable[[Run], str] = explain_wait) -> str:
+def describe_run(run: Run, explain: Callable[[Run], Wait] = explain_wait) -> str:
     """Return where the run stands, in words; `explain` tells why one waits."""
     match run.status:
         case Run.Status.WAITING:
-            return f"Your transaction is waiting: {explain(run).rstrip('.')}."
+            return describe_wait(explain(run).sentence)
         case Run.Status.RUNNING:
             return RUNNING + _progress(run)
         case Run.Status.SUCCEEDED:
             return ENDED
         case _:
             return run.message
+
+
+def describe_wait(reason: str) -> str:
+    """Return the message of what is waiting, as one sentence."""
+    return end_sentence(f"Your transaction is waiting: {reason}")
 
 
 def _progress(run: Run) -> str:

@@ -12,15 +12,19 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from processes import nodes
+from processes.claiming import find_choices
 from processes.exceptions import LeaseLost
 from processes.executors.base import Executor, ProcessFailed, Work
+from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
 from processes.models import ProcessModel, Run, RunAttempt
-from processes.moments import describe_cancel
+from processes.moments import describe_cancel, describe_time_limit
 from processes.outages import OUTAGES, outlast_outage
 from processes.outputs import check_outputs
 from processes.recording import RunReport
@@ -30,7 +34,14 @@ from processes.text import make_message
 logger = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=30)
-EXECUTORS: dict[str, Executor] = {ProcessModel.Executor.PYTHON: PythonExecutor()}
+# Sent after a run that a limit counted: another node may have room now, and has to be told.
+room_freed = Signal()
+# Sent when a bell has reached a node that takes no runs: another one may have waited for it.
+turned_away = Signal()
+EXECUTORS: dict[str, Executor] = {
+    ProcessModel.Executor.PYTHON: PythonExecutor(),
+    ProcessModel.Executor.COMMAND: CommandExecutor(settings.COMMANDS_DIR, settings.VAR_DIR),
+}
 
 
 def work_until_idle() -> None:
@@ -46,8 +57,16 @@ def work_until_idle() -> None:
             logger.warning("database away; nothing claimed", error=str(error))
             return
         if run is None or run.lease_token is None:
+            if node.is_resting():
+                turned_away.send(Run)
             return
-        slot.hold(run.pk, run.lease_token, deadline=began + LEASE.total_seconds())
+        slot.hold(
+            run.pk,
+            run.lease_token,
+            deadline=began + LEASE.total_seconds(),
+            time_limit=run.process_model.time_limit,
+            kill_grace=run.process_model.kill_grace,
+        )
         _execute_in(slot, run)
 
 
@@ -56,41 +75,42 @@ def _execute_in(slot: Slot, run: Run) -> None:
         execute_run(run, slot)
     finally:
         slot.release()  # the reconciler ends a run whose end could not be recorded
+    if run.is_limited:
+        room_freed.send(Run, run=run)
 
 
 def claim_run(node: nodes.Node) -> Run | None:
     """Take the best run that `node` may execute; None when there is none.
 
     Two nodes that claim at once never get the same run: PostgreSQL skips the rows another one
-    has locked, SQLite lets one writer in at a time.
+    has locked, SQLite lets one writer in at a time. Nor do they exceed a limit together.
     """
-    claimable = Run.objects.claimable_by(node.worker_id)
-    if not claimable.exists():
-        return None
-    with transaction.atomic():
-        run = (
-            claimable.select_related("process_model")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
-        if run is None:
-            return None
-        run.attempt += 1
-        run.lease_token = uuid.uuid4()
-        Run.objects.waiting().filter(pk=run.pk).update(
-            status=Run.Status.RUNNING,
-            attempt=run.attempt,
-            lease_token=run.lease_token,
-            lease_expires_at=Now() + LEASE,
-            node_id=node.boot_id,
-            started_at=Now(),
-            message="",
-            reason="",
-            progress_done=None,
-            progress_total=None,
-        )
-        RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
-    return run
+    for choice in find_choices(node.worker_id, node.boot_id):
+        with transaction.atomic():
+            run = choice.lock()
+            if run is not None:
+                run.is_limited = choice.is_limited
+                _begin_attempt(run, node)
+                return run
+    return None
+
+
+def _begin_attempt(run: Run, node: nodes.Node) -> None:
+    run.attempt += 1
+    run.lease_token = uuid.uuid4()
+    Run.objects.waiting().filter(pk=run.pk).update(
+        status=Run.Status.RUNNING,
+        attempt=run.attempt,
+        lease_token=run.lease_token,
+        lease_expires_at=Now() + LEASE,
+        node_id=node.boot_id,
+        started_at=Now(),
+        message="",
+        reason="",
+        progress_done=None,
+        progress_total=None,
+    )
+    RunAttempt.objects.create(run=run, number=run.attempt, node_name=node.name)
 
 
 def execute_run(run: Run, slot: Slot | None = None) -> None:
@@ -100,13 +120,27 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     """
     report = RunReport(run)
     outputs, error = _carry_out(run, report, slot)
+    reason = Run.Reason.PROCESS_FAILED
     if slot:
         slot.begin_ending()
+        if slot.is_overdue():  # what it did with the signal does not matter, even if it succeeded
+            told = error or ProcessFailed()
+            error = ProcessFailed(
+                _describe_end(run, slot), exit_code=told.exit_code, signal=told.signal
+            )
+            reason = Run.Reason.TIME_LIMIT
     report.flush()
     record_end = (
         partial(complete_run, run, outputs=outputs)
         if error is None
-        else partial(fail_run, run, error=error)
+        else partial(
+            fail_run,
+            run,
+            error=str(error),
+            reason=reason,
+            exit_code=error.exit_code,
+            signal=error.signal,
+        )
     )
     try:
         outlast_outage(record_end)
@@ -115,24 +149,37 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
     report.flush()  # what an outage kept back
 
 
-def _carry_out(run: Run, report: RunReport, slot: Slot | None) -> tuple[dict[str, Any], str | None]:
+def _carry_out(
+    run: Run, report: RunReport, slot: Slot | None
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     """Return the outputs, and the error or None."""
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
         values=run.values,
         configuration=run.process_model.configuration,
-        **({"is_cancelled": slot.is_cancelled} if slot else {}),
+        kill_grace=run.process_model.kill_grace,
+        max_output_bytes=run.process_model.max_output_bytes,
+        **(_tell_of_end(run, slot) if slot else {}),
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
     except ProcessFailed as error:
-        return {}, str(error)
+        return {}, error
     except (Exception, SystemExit) as error:
         # An executor of any kind may raise anything, and a signal come late; the run must end.
         logger.exception("executor raised", run=str(run.pk))
-        return {}, f"{type(error).__name__}: {error}"
+        return {}, ProcessFailed(f"{type(error).__name__}: {error}")
+
+
+def _tell_of_end(run: Run, slot: Slot) -> dict[str, Any]:
+    return {"is_cancelled": slot.is_to_end, "describe_end": partial(_describe_end, run, slot)}
+
+
+def _describe_end(run: Run, slot: Slot) -> str:
+    limit = run.process_model.time_limit
+    return describe_time_limit(limit) if limit and slot.is_overdue() else "The run was cancelled."
 
 
 def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
@@ -149,21 +196,23 @@ def complete_run(run: Run, *, outputs: dict[str, Any]) -> None:
         _end_attempt(run, outcome=RunAttempt.Outcome.SUCCEEDED)
 
 
-def fail_run(run: Run, *, error: str) -> None:
+def fail_run(
+    run: Run, *, error: str, reason: str = Run.Reason.PROCESS_FAILED, **facts: Any
+) -> None:
     """Record that an attempt failed, and queue the next one while retries are left.
 
-    Raise LeaseLost if the lease is no longer held.
+    `facts` (exit code, signal) go to the attempt. Raise LeaseLost if the lease is no longer held.
     """
     error = make_message(error)
     with transaction.atomic():
-        if not _end_if_cancelled(run):
+        if not _end_if_cancelled(run, **facts):
             _fail_or_retry(
                 run,
                 is_retried=run.attempt <= run.retry_count,
                 message=error,
-                reasons=(Run.Reason.RETRY_PENDING, Run.Reason.PROCESS_FAILED),
+                reasons=(Run.Reason.RETRY_PENDING, reason),
             )
-            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error)
+            _end_attempt(run, outcome=RunAttempt.Outcome.FAILED, error=error, **facts)
 
 
 def lose_attempt(

@@ -1,25 +1,25 @@
 """What a node's parent process does for the runs that its pool children hold.
 
-It extends their leases, kills a child whose lease is lost or whose time is over, ends what is
-cancelled, and records the run of a child that has died.
+It extends their leases, kills a child whose lease is lost or whose worker has to stop, notes what
+is cancelled, and records the run of a child that has died.
 """
 
 import signal
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-import psutil
 import structlog
 from django.utils import timezone
 
 from processes import execution, nodes
+from processes.ending import has_died, signal_attempt
 from processes.exceptions import LeaseLost
-from processes.lifetime import look_at_exit, signal_tree
+from processes.lifetime import look_at_exit
 from processes.models import Run
-from processes.moments import format_moment
+from processes.moments import describe_time_limit, format_moment
 from processes.slots import Held, Slot
 
 logger = structlog.get_logger(__name__)
@@ -36,7 +36,6 @@ class LeaseKeeper:
         self._node = node
         self._exit_codes: dict[int, int] = {}
         self._dead_since: dict[UUID, float] = {}
-        self._kill_at: dict[UUID, float] = {}
         self._stop_at = float("inf")
         self._stop_message = ""
         self._stopped: set[UUID] = set()
@@ -79,20 +78,21 @@ class LeaseKeeper:
                 slot.move_deadline(began + execution.LEASE.total_seconds())
             elif not before.is_ending:
                 logger.warning("lease lost; killing the attempt", run=str(before.run_id))
-                self._signal(slot, before, signal.SIGKILL)
+                signal_attempt(self._node, slot, before, signal.SIGKILL)
 
     def look(self) -> None:
-        """Record the runs of pool children that have died, and end those that are to end."""
+        """Record the runs of pool children that have died, and note those that are cancelled."""
         if time.monotonic() >= self._stop_at:
             self._stop_what_is_left()
-        living = []
+        living: dict[UUID, Slot] = {}
         for slot in self._node.slots:
             if held := slot.read():
-                if self._has_died(held.pid):
+                if has_died(self._node, held.pid):
                     self._record_death(slot, held)
                 else:
-                    living.append((slot, held))
-        self._follow_cancels(living)
+                    living[held.token] = slot
+        for token in living.keys() & self._find_cancelled() if living else ():
+            living[token].cancel(token)
 
     def close(self) -> None:
         """Record what is left of the pool children, which have all ended."""
@@ -103,44 +103,16 @@ class LeaseKeeper:
     def _stop_what_is_left(self) -> None:
         for slot in self._node.slots:
             held = slot.read()
-            if held and not self._has_died(held.pid):
+            if held and not has_died(self._node, held.pid):
                 self._stopped.add(held.token)
-                self._signal(slot, held, signal.SIGKILL)
+                signal_attempt(self._node, slot, held, signal.SIGKILL)
 
-    def _follow_cancels(self, living: list[tuple[Slot, Held]]) -> None:
-        """Send TERM to the trees whose cancel was requested, and KILL after their grace."""
-        slots = {held.token: (slot, held) for slot, held in living}
-        self._kill_at = {token: at for token, at in self._kill_at.items() if token in slots}
-        for token, grace in self._find_cancels() if slots else ():
-            if token is None or token not in slots:
-                continue
-            slot, held = slots[token]
-            if token not in self._kill_at:
-                self._kill_at[token] = time.monotonic() + grace.total_seconds()
-                slot.cancel(token)
-                self._signal(slot, held, signal.SIGTERM)
-            elif time.monotonic() >= self._kill_at[token]:
-                self._signal(slot, held, signal.SIGKILL)
-
-    def _find_cancels(self) -> Iterable[tuple[UUID | None, timedelta]]:
-        return (
+    def _find_cancelled(self) -> set[UUID | None]:
+        return set(
             Run.objects.running()
             .filter(node_id=self._node.boot_id, cancel_requested_at__isnull=False)
-            .values_list("lease_token", "process_model__kill_grace")
+            .values_list("lease_token", flat=True)
         )
-
-    def _signal(self, slot: Slot, held: Held, number: int) -> None:
-        """Signal the tree of a child, unless the child has turned to something else."""
-        if not self._has_died(held.pid):
-            signal_tree(held.pid, number, is_meant=lambda: slot.read() == held)
-
-    def _has_died(self, pid: int) -> bool:
-        """Tell whether the child is gone; its number may be that of somebody else's process."""
-        try:
-            child = psutil.Process(pid)
-            return child.ppid() != self._node.pid or child.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
 
     def _record_death(self, slot: Slot, held: Held) -> None:
         since = self._dead_since.setdefault(held.token, time.monotonic())
@@ -159,28 +131,33 @@ class LeaseKeeper:
             .first()
         )
         if run is not None:
-            exit_code = self._exit_codes.get(held.pid)
             with suppress(LeaseLost):  # the reconciler was first
-                self._lose(run, exit_code)
+                self._end(run, held, is_overdue=slot.is_overdue())
         slot.release()
         self._exit_codes.pop(held.pid, None)
 
-    def _lose(self, run: Run, exit_code: int | None) -> None:
+    def _end(self, run: Run, held: Held, *, is_overdue: bool) -> None:
+        exit_code = self._exit_codes.get(held.pid)
         name = _name_signal(exit_code)
+        facts: dict[str, Any] = {"exit_code": None if name else exit_code, "signal": name}
         # Of SIGTERM die the pool children of a worker that is told again, and not to wait.
         is_ended = self._stops_at_once or name == signal.SIGTERM.name
-        if self._stop_message and is_ended:
-            error = f"{self._stop_message} was ended at once."
-            reason = Run.Reason.WORKER_STOPPED
-        elif run.lease_token in self._stopped:
-            error = f"{self._stop_message} went on for longer than {self._grace:g} seconds."
-            reason = Run.Reason.WORKER_STOPPED
+        if is_overdue:
+            error = describe_time_limit(timedelta(seconds=held.time_limit))
+            execution.fail_run(run, error=error, reason=Run.Reason.TIME_LIMIT, **facts)
+        elif self._stop_message and is_ended:
+            self._lose(run, f"{self._stop_message} was ended at once.", **facts)
+        elif held.token in self._stopped:
+            words = f"went on for longer than {self._grace:g} seconds."
+            self._lose(run, f"{self._stop_message} {words}", **facts)
         else:
             words = _describe(exit_code)
             error = f"The process of this run on node {self._node.name} {words}."
-            reason = Run.Reason.WORKER_LOST
-        code = None if name else exit_code
-        execution.lose_attempt(run, error=error, reason=reason, exit_code=code, signal=name)
+            execution.lose_attempt(run, error=error, **facts)
+
+    def _lose(self, run: Run, error: str, **facts: Any) -> None:
+        reason = Run.Reason.WORKER_STOPPED
+        execution.lose_attempt(run, error=error, reason=reason, **facts)
 
 
 def _describe(exit_code: int | None) -> str:

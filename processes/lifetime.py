@@ -6,13 +6,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
 SUPERVISOR_PID = "ARABICA_SUPERVISOR_PID"
-PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
+# The program that watches over a command; it ends all that comes from the command, in order.
+SHEPHERD = Path(__file__).resolve().with_name("executors") / "shepherd.py"
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from <linux/prctl.h>
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -31,7 +34,7 @@ def die_with_parent(signal_number: int = signal.SIGKILL, *, parent_pid: int | No
     """
     parent = os.getppid() if parent_pid is None else parent_pid
     if sys.platform == "linux":
-        _ask_kernel(signal_number)
+        _ask_kernel(PR_SET_PDEATHSIG, signal_number)
     else:
         threading.Thread(
             target=_watch_parent, args=(parent, signal_number), name="watch-parent", daemon=True
@@ -57,7 +60,9 @@ def signal_tree(
 ) -> None:
     """Send a signal to a process and all it has started, the youngest first.
 
-    The process stands still meanwhile: it starts no more, and `is_meant`, asked then, holds.
+    The process stands still meanwhile: it starts no more, and `is_meant`, asked then, holds. What
+    is under a shepherd is left to it, since no look from here finds all of it: TERM has the command
+    ended within its grace, KILL at once.
     """
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
@@ -87,7 +92,7 @@ def look_at_exit(pid: int) -> int | None:
 
 
 def kill_own_tree() -> None:
-    """Kill this process and all it has started; never returns."""
+    """Kill this process and all it has started, as `signal_tree` does; never returns."""
     kill_descendants()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -97,18 +102,50 @@ def kill_descendants() -> None:
     _signal_descendants(psutil.Process(), signal.SIGKILL)
 
 
+@contextmanager
+def adopt_orphans() -> Iterator[None]:
+    """Make the orphans among this process's descendants its children, for as long as this lasts.
+
+    Elsewhere than on Linux they go to the first process of all, as usual.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    _ask_kernel(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        _ask_kernel(PR_SET_CHILD_SUBREAPER, 0)
+
+
 def _signal_descendants(root: psutil.Process, number: int) -> None:
-    for descendant in reversed(root.children(recursive=True)):
+    descendants = root.children(recursive=True)
+    shepherds = [child for child in root.children() if _is_shepherd(child)]
+    herds = {process for shepherd in shepherds for process in shepherd.children(recursive=True)}
+    for process in reversed(descendants):
+        if process in herds:
+            continue
         with suppress(psutil.NoSuchProcess):
-            descendant.send_signal(number)
+            if process not in shepherds:
+                process.send_signal(number)
+            else:
+                process.send_signal(signal.SIGQUIT if number == signal.SIGKILL else number)
+                process.resume()  # the command may have stopped it
 
 
-def _ask_kernel(signal_number: int) -> None:
+def _is_shepherd(process: psutil.Process) -> bool:
+    try:
+        return str(SHEPHERD) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _ask_kernel(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     unused = ctypes.c_ulong(0)
-    if libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), unused, unused, unused) != 0:
+    if libc.prctl(option, ctypes.c_ulong(value), unused, unused, unused) != 0:
         error = ctypes.get_errno()
-        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+        raise OSError(error, f"prctl({option}): {os.strerror(error)}")
 
 
 def _watch_parent(parent_pid: int, signal_number: int) -> None:

@@ -45,6 +45,8 @@ class Node:
     host: str = field(default_factory=socket.gethostname)
     # In memory shared with the pool children: the parent sets it, they read it between two runs.
     stopping: "Synchronized[int]" = field(default_factory=_new_flag, repr=False)
+    # As well, with each heartbeat: whether it is drained, or its worker paused or disabled.
+    resting: "Synchronized[int]" = field(default_factory=_new_flag, repr=False)
     # As well: the children say which runs they hold, and the parent until when.
     slots: tuple[Slot, ...] = field(init=False, repr=False)
 
@@ -64,6 +66,10 @@ class Node:
     def stop_claiming(self) -> None:
         """Let every pool child finish what it does and take nothing more."""
         self.stopping.value = 1
+
+    def is_resting(self) -> bool:
+        """Tell whether somebody has switched it off for now, as of the last heartbeat."""
+        return bool(self.resting.value)
 
 
 _current: Node | None = None
@@ -166,6 +172,10 @@ class Heartbeat:
         if first:
             self._woken.set()
 
+    def look_soon(self) -> None:
+        """Have the runs looked after now: something has happened to one."""
+        self._woken.set()
+
     def _run(self) -> None:
         while not self._ended.is_set():
             with self._beating:
@@ -197,6 +207,8 @@ class Heartbeat:
         if not WorkerNode.objects.filter(pk=self._node.boot_id).update(**changes):
             register_node(self._node)
         self._keeper.extend()
+        taking = WorkerNode.objects.taking_runs().filter(pk=self._node.boot_id)
+        self._node.resting.value = not taking.exists()
 
 
 @contextmanager

@@ -49,11 +49,13 @@ def queue_run(
     owner: str = "",
     requested_by: str = "",
     schedule_id: UUID | None = None,
+    run_id: UUID | None = None,
 ) -> Run:
     """Store a WAITING run and ring for it after COMMIT.
 
     `values` must have been checked. What is None comes from the process model; `ready_at` None
-    means now. The run is stored when this returns, whether or not the broker was reached.
+    means now. The run is stored when this returns, whether or not the broker was reached. Raise
+    IntegrityError when there is a run `run_id`, which a caller gives that may call twice.
     """
     run = Run(
         process_model=process_model,
@@ -66,6 +68,7 @@ def queue_run(
         requested_by=requested_by,
         schedule_id=schedule_id,
         **({"ready_at": ready_at} if ready_at else {}),
+        **({"id": run_id} if run_id else {}),
     )
     run.save(force_insert=True)
     if ready_at is None:
@@ -105,6 +108,7 @@ class Doorbell:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._silent_until = float("-inf")
+        self.has_failed = False  # and the broker has not answered since
         self._lock = threading.Lock()
 
     @property
@@ -112,10 +116,26 @@ class Doorbell:
         """Tell whether the last publish failed or was slow less than two seconds ago."""
         return self._clock() < self._silent_until
 
+    def take_turn(self) -> bool:
+        """Tell whether to try a publish; after a failure only one thread at a time may."""
+        with self._lock:
+            if self.is_silent:
+                return False
+            if self.has_failed:
+                self._silent_until = self._clock() + SILENT_AFTER_FAILURE
+            return True
+
     def be_silent(self) -> None:
         """Try no publish for two seconds."""
         with self._lock:
+            self.has_failed = True
             self._silent_until = self._clock() + SILENT_AFTER_FAILURE
+
+    def be_loud(self) -> None:
+        """Let every thread publish again: the broker has answered."""
+        with self._lock:
+            self.has_failed = False
+            self._silent_until = float("-inf")
 
 
 doorbell = Doorbell()
@@ -162,7 +182,7 @@ def ask_nodes_to_listen() -> bool:
 
 
 def _publish(send: Callable[[Producer], None], *, patience: float) -> bool:
-    if doorbell.is_silent:
+    if not doorbell.take_turn():
         return False
     began = time.monotonic()
     try:
@@ -176,6 +196,8 @@ def _publish(send: Callable[[Producer], None], *, patience: float) -> bool:
         return False
     if time.monotonic() - began > patience:
         doorbell.be_silent()
+    else:
+        doorbell.be_loud()
     return True
 
 
@@ -205,12 +227,14 @@ def ring_for_runs(runs: Collection[Run]) -> int:
 
     Once for each queue, and again for each further free slot that could take one of them.
     """
-    counts = Counter(run.worker_id for run in runs)
-    free = WorkerNode.objects.taking_runs().count_free_slots() if len(runs) > 1 else Counter()
+    if len(runs) < 2:
+        return sum(ring(queue_of(run.worker_id), hint=run.pk) for run in runs)
+    counts = _fit_into_limits(Counter((run.worker_id, run.process_model_id) for run in runs))
+    free = WorkerNode.objects.taking_runs().count_free_slots()
     rings = 0
     for worker_id, count in counts.items():
         slots = free.total() if worker_id is None else free[worker_id]
-        times = min(count, max(slots, 1))
+        times = max(min(count, slots), 1)
         if ring(queue_of(worker_id), times=times):
             rings += times
     return rings
@@ -236,12 +260,23 @@ def ring_for_ready_runs(*, just_ready: bool) -> int:
     return rings
 
 
-def _count_ready_runs(*, just_ready: bool) -> dict[int | None, int]:
-    runs = Run.objects.ready().in_turn().filter(process_model__enabled=True)
+def _count_ready_runs(*, just_ready: bool) -> Counter[int | None]:
+    """Count the ready runs by worker, no more of a process model than its limit leaves."""
+    runs = Run.objects.startable().within_limits()
     if just_ready:
         runs = runs.filter(ready_at__gt=Now() - JUST_READY).filter(ready_at__gt=F("created_at"))
-    counts = runs.order_by().values("worker").annotate(count=Count("pk"))
-    return {row["worker"]: row["count"] for row in counts}
+    counts = runs.order_by().values_list("worker", "process_model").annotate(count=Count("pk"))
+    return _fit_into_limits({(worker, model): count for worker, model, count in counts})
+
+
+def _fit_into_limits(counts: Mapping[tuple[int | None, int], int]) -> Counter[int | None]:
+    """Return the counts by worker, without what its process model's limit leaves no room for."""
+    models = ProcessModel.objects.filter(pk__in={model_id for _, model_id in counts})
+    rooms = models.count_room() if counts else {}
+    fitting: Counter[int | None] = Counter()
+    for (worker_id, model_id), count in counts.items():
+        fitting[worker_id] += min(count, rooms.get(model_id, count))
+    return fitting
 
 
 def end_abandoned_runs(*, is_sure: Callable[[], bool] = lambda: True) -> int:

@@ -37,6 +37,11 @@ class RunReport:
         self._sequence = 0
         self._next_write = float("-inf")
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the log has reached its limit: what is logged now is not kept."""
+        return self._kept >= MAX_LOG_CHARACTERS
+
     def log(self, text: str, stream: str = "log") -> None:
         """Add `text` as one or more lines to a stream of the run's log."""
         room = MAX_LOG_CHARACTERS - self._kept
@@ -49,12 +54,11 @@ class RunReport:
         self._lines.append(line)
         self._kept += len(text) + 1
         self._gathered += len(line) + 1
-        is_full = self._kept >= MAX_LOG_CHARACTERS
-        if is_full:
+        if self.is_full:
             self._lines.append(TRUNCATED)
         if self._gathered >= CHUNK_CHARACTERS:
             self._end_chunk()
-        if is_full or self._is_due():
+        if self.is_full or self._is_due():
             self.flush()
 
     def progress(self, done: float, total: float | None = None) -> None:

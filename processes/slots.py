@@ -5,11 +5,13 @@ process at a time: the pool child whose slot it is, and the parent once that chi
 """
 
 import ctypes
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 from uuid import UUID
@@ -26,19 +28,29 @@ class _Memory(ctypes.Structure):
         ("run_id", _Id),
         ("token", _Id),
         ("cancelled_token", _Id),  # written by the parent: it names the attempt it means
+        ("overdue_token", _Id),  # as well
         ("is_ending", ctypes.c_bool),
         ("deadline", ctypes.c_double),
+        ("time_limit", ctypes.c_double),  # seconds, infinite where there is none
+        ("limit_at", ctypes.c_double),
+        ("kill_grace", ctypes.c_double),
     ]
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a slot says: the pool child `pid` holds this run under this lease token."""
+    """What a slot says: the pool child `pid` holds this run under this lease token.
+
+    `time_limit` and `kill_grace` are seconds, `limit_at` is on the monotonic clock.
+    """
 
     pid: int
     run_id: UUID
     token: UUID
     is_ending: bool
+    time_limit: float
+    limit_at: float
+    kill_grace: float
 
 
 class Slot:
@@ -47,9 +59,20 @@ class Slot:
     def __init__(self, memory: Any) -> None:
         self._memory = memory
 
-    def hold(self, run_id: UUID, token: UUID, *, deadline: float) -> None:
-        """Say that this process executes a run; `deadline` is on the monotonic clock."""
+    def hold(
+        self,
+        run_id: UUID,
+        token: UUID,
+        *,
+        deadline: float,
+        time_limit: timedelta | None = None,
+        kill_grace: timedelta = timedelta(0),
+    ) -> None:
+        """Say that this process begins to execute a run; `deadline` is on the monotonic clock."""
         memory = self._memory
+        memory.time_limit = math.inf if time_limit is None else time_limit.total_seconds()
+        memory.limit_at = time.monotonic() + memory.time_limit
+        memory.kill_grace = kill_grace.total_seconds()
         memory.run_id = _Id(*run_id.bytes)
         memory.token = _Id(*token.bytes)
         memory.is_ending = False
@@ -79,6 +102,18 @@ class Slot:
         """Tell whether somebody wants the attempt that is held to end."""
         return bytes(self._memory.cancelled_token) == bytes(self._memory.token)
 
+    def mark_overdue(self, token: UUID) -> None:
+        """Say that the attempt with this token has reached its time limit."""
+        self._memory.overdue_token = _Id(*token.bytes)
+
+    def is_overdue(self) -> bool:
+        """Tell whether the attempt that is held had not ended when its time limit was reached."""
+        return bytes(self._memory.overdue_token) == bytes(self._memory.token)
+
+    def is_to_end(self) -> bool:
+        """Tell whether somebody or the time limit wants the attempt that is held to end."""
+        return self.is_cancelled() or self.is_overdue()
+
     def read(self) -> Held | None:
         """Return what the slot holds, None when it is free."""
         while (held := self._read()) != self._read():
@@ -104,7 +139,8 @@ class Slot:
         if not memory.pid:
             return None
         run_id, token = UUID(bytes=bytes(memory.run_id)), UUID(bytes=bytes(memory.token))
-        return Held(memory.pid, run_id, token, bool(memory.is_ending))
+        limits = memory.time_limit, memory.limit_at, memory.kill_grace
+        return Held(memory.pid, run_id, token, bool(memory.is_ending), *limits)
 
 
 def make_slots(count: int) -> tuple[Slot, ...]:

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import transaction
 
 from processes import registry
+from processes.executors.command_configuration import WrongConfiguration, find_program
 from processes.models import Output, Parameter, ProcessModel
 from processes.registry import RegisteredProcess
+
+HELLO_COMMAND, HELLO_PROGRAM = "HelloCommand", "hello.py"
 
 
 @dataclass
@@ -19,23 +23,49 @@ class SyncReport:
 
 
 def sync_processes() -> SyncReport:
-    """Store every registered process with its parameters and outputs.
+    """Store every registered process with its parameters and outputs, and the example of a command.
 
     The code owns title, description, parameters and outputs; what admins set (enabled, limits,
     defaults) is left as it is. A process model whose function is gone is left too, and reported:
-    its runs are history.
+    its runs are history. The command is stored once, and everything of it is the admins' then.
     """
     report = SyncReport()
     for process in registry.registered().values():
         with transaction.atomic():
             created = _store(process)
         (report.created if created else report.updated).append(process.name)
+    if _store_hello_command():
+        report.created.append(HELLO_COMMAND)
     report.unregistered = list(
         ProcessModel.objects.filter(executor=ProcessModel.Executor.PYTHON)
         .exclude(name__in=registry.registered())
         .values_list("name", flat=True)
     )
     return report
+
+
+def _store_hello_command() -> bool:
+    """Store the example of a command where its program is; return whether it is new."""
+    try:
+        find_program(HELLO_PROGRAM, settings.COMMANDS_DIR)
+    except WrongConfiguration:
+        return False
+    with transaction.atomic():
+        model, created = ProcessModel.objects.get_or_create(
+            name=HELLO_COMMAND,
+            defaults={
+                "title": "Greet somebody by a program",
+                "description": "Run a program with a value, and read the output it writes.",
+                "executor": ProcessModel.Executor.COMMAND,
+                "configuration": {"argv": [HELLO_PROGRAM]},
+            },
+        )
+        if created:
+            Parameter.objects.create(process_model=model, name="name", help_text="Whom to greet.")
+            Output.objects.create(
+                process_model=model, name="greeting", help_text="What is said to them."
+            )
+    return created
 
 
 def _store(process: RegisteredProcess) -> bool:

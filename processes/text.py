@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_MESSAGE_CHARACTERS = 4_000
+MAX_PHRASE_CHARACTERS = 300
 # PostgreSQL stores no NUL, and neither database a lone surrogate.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -35,3 +36,16 @@ def make_message(text: str) -> str:
         return text
     mark = f" … (cut: {len(text):,} characters in all)"
     return text[: MAX_MESSAGE_CHARACTERS - len(mark)] + mark
+
+
+def make_phrase(text: str) -> str:
+    """Return `text` fit to stand inside a sentence: one line, not too long, no full stop at its end."""
+    phrase = " ".join(text.split())
+    if len(phrase) > MAX_PHRASE_CHARACTERS:
+        phrase = phrase[: MAX_PHRASE_CHARACTERS - 1] + "…"
+    return phrase.rstrip(" .") or "none was given"
+
+
+def end_sentence(text: str) -> str:
+    """Return `text` with a full stop, unless it ends a sentence by itself."""
+    return text if text.endswith(("?", "!", "…")) else f"{text.rstrip(' .')}."

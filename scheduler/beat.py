@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from processes import queueing
 from processes.queueing import (
     ask_nodes_to_listen,
     end_abandoned_runs,
@@ -55,6 +56,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         self._boot_id = uuid.uuid4()
         self._sweep = _Every(SWEEP_SECONDS)
         self._listen = _Every(LISTEN_SECONDS)
+        self._bell_had_failed = False
         self._last_outage = float("-inf")
         self._tick_began = time.monotonic()
         self._clock_ahead = 0.0  # seconds by which the database's clock is before this host's
@@ -73,7 +75,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             sweeping = self._sweep.is_due()
             if sweeping and self._may_end_runs():
                 end_abandoned_runs(is_sure=self._may_end_runs)
-            ring_for_ready_runs(just_ready=not sweeping)
+            ring_for_ready_runs(just_ready=not (sweeping or self._is_bell_back()))
             if sweeping:
                 self._prove_life()
         except Error as error:
@@ -148,6 +150,11 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         if now - self._tick_began > FROZEN_AFTER_SECONDS:
             self._last_outage = now
         return now - self._last_outage > EXTENDED_AFTER_SECONDS
+
+    def _is_bell_back(self) -> bool:
+        """Tell whether the broker answers again since the last look: nobody was told meanwhile."""
+        had_failed, self._bell_had_failed = self._bell_had_failed, queueing.doorbell.has_failed
+        return had_failed and not self._bell_had_failed
 
     def _prove_life(self) -> None:
         _, is_new = Beat.objects.update_or_create(

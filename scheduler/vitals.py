@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.db.models.functions import Now
 
-from processes.models import Run, WorkerNode
+from processes.models import Run, RunAttempt, Worker, WorkerNode
 from scheduler.clock import database_now
 from scheduler.models import Beat, Schedule
 
@@ -94,14 +94,33 @@ def count_silent_nodes() -> int:
 
 
 def find_oldest_claimable(free_slots: Counter[int]) -> datetime | None:
-    """Return since when the oldest run is ready that one of `free_slots` could take."""
+    """Return since when the oldest run is ready that one of `free_slots` could take.
+
+    What waited for a limit counts from the last claim of all at most: between the end of one run and
+    the claim of the next there is room for a moment, and nobody is at fault.
+    """
     workers = [worker for worker, slots in free_slots.items() if slots]
     if not workers:
         return None
-    runs = Run.objects.ready().in_turn().filter(process_model__enabled=True)
+    runs = Run.objects.startable().within_limits()
     runs = runs.filter(Q(worker=None) | Q(worker__in=workers)).order_by()
-    found: datetime | None = runs.aggregate(at=Min("ready_at"))["at"]
-    return found
+    limited = _waits_for_limit(workers)
+    found = runs.aggregate(
+        at=Min("ready_at", filter=~limited), of_limited=Min("ready_at", filter=limited)
+    )
+    moments = [found["at"]]
+    if found["of_limited"]:
+        claims = RunAttempt.objects.order_by("-pk").values_list("started_at", flat=True)
+        moments.append(max(found["of_limited"], claims.first() or found["of_limited"]))
+    return min(filter(None, moments), default=None)
+
+
+def _waits_for_limit(workers: list[int]) -> Q:
+    """Return what tells runs that a limit may have kept waiting from the others."""
+    limits = Worker.objects.filter(pk__in=workers).exclude(max_parallel_runs=None)
+    with_limit = list(limits.values_list("pk", flat=True))
+    limited = Q(process_model__max_parallel_runs__isnull=False) | Q(worker__in=with_limit)
+    return limited | Q(worker=None) if len(with_limit) == len(workers) else limited
 
 
 def _find_overdue_leases() -> tuple[int, datetime | None]:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import psycopg
 import redis
+from amqp.exceptions import AMQPError
+from kombu import Connection
 
 POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/arabica")
 BROKER = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/5")
+RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+RABBITMQ_SERVER = os.environ.get("RABBITMQ_SERVER", "/usr/lib/rabbitmq/bin/rabbitmq-server")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 NGINX = os.environ.get("NGINX", "/usr/sbin/nginx")
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
@@ -34,6 +38,16 @@ def has_redis() -> bool:
     return True
 
 
+def has_rabbitmq() -> bool:
+    """Tell whether a RabbitMQ server answers at TEST_RABBITMQ_URL."""
+    with Connection(RABBITMQ, connect_timeout=3) as server:
+        try:
+            server.connect()
+        except (OSError, AMQPError):  # nobody there, or one who refuses
+            return False
+    return True
+
+
 def has_chromium() -> bool:
     """Tell whether the distribution's Chromium is installed."""
     return Path(CHROMIUM).exists()
@@ -47,12 +61,14 @@ def has_nginx() -> bool:
 SERVICES: dict[str, Callable[[], bool]] = {
     "postgresql": has_postgresql,
     "redis": has_redis,
+    "rabbitmq": has_rabbitmq,
     "chromium": has_chromium,
     "nginx": has_nginx,
 }
 REMEDIES = {
     "postgresql": f"start PostgreSQL for {POSTGRESQL}, or set TEST_DATABASE_URL",
     "redis": f"start Redis for {BROKER} (its data there is deleted), or set TEST_BROKER_URL",
+    "rabbitmq": f"start RabbitMQ for {RABBITMQ}, or set TEST_RABBITMQ_URL",
     "nginx": f"install nginx as {NGINX}, or set NGINX",
     "chromium": f"install Chromium as {CHROMIUM}, or set CHROMIUM",
 }

@@ -23,10 +23,11 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {ProcessModel, Run}
+NEVER_ADDED = {Run}
 NEVER_DELETED = {Run}
 CONFIRMED = [
     (Worker, "pause"),
+    (Run, "again"),
     (ApiClient, "new-password"),
     (Schedule, "run"),
     (Schedule, "pause"),
@@ -84,6 +85,8 @@ def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
         address(ProcessModel, "change", rows[ProcessModel].pk).replace("change", "parameters"): 302,
         address(ProcessModel, "change", rows[ProcessModel].pk).replace("change", "schedule"): 302,
     }
+    run = rows[Run].pk
+    expected |= {address(Run, "live", run): 200, address(Run, "log", run): 200}
     new_schedule = address(Schedule, "add")
     expected |= {
         f"{new_schedule}?process_model={rows[ProcessModel].pk}": 200,

@@ -1,6 +1,5 @@
 """The Scheduler list: process models, what they take, and how their last run went."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +13,17 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
+from processes.admin.command_forms import NEW_COMMAND, ProcessModelForm, configuration_options
+from processes.admin.declarations import OutputInline, ParameterInline, is_owned_by_code
 from processes.admin.wording import show_status, show_time
-from processes.models import Application, Output, Parameter, ProcessModel, Run
+from processes.models import Application, Parameter, ProcessModel, Run
 
+DURATIONS = ["default_retry_delay", "time_limit", "kill_grace"]
+WRITE_DURATION = _("Write it as hours:minutes:seconds, such as 1:30:00.")
 OWNED_BY_CODE = ["name", "title", "description", "executor", "configuration"]
 
 ADD_SCHEDULE = "scheduler.add_schedule"
@@ -29,61 +32,6 @@ ADD_SCHEDULE = "scheduler.add_schedule"
 def new_schedule_of(process_model: ProcessModel) -> str:
     """Return the address of the form of a new schedule, with the process model chosen."""
     return f"{reverse('admin:scheduler_schedule_add')}?process_model={process_model.pk}"
-
-
-def is_owned_by_code(process_model: ProcessModel | None) -> bool:
-    """Tell whether `sync_processes` would overwrite what is edited here."""
-    return process_model is not None and process_model.executor == ProcessModel.Executor.PYTHON
-
-
-class DeclarationInline(TabularInline):
-    """Parameters or outputs, editable where no code owns them."""
-
-    extra = 0
-    hide_title = True
-
-    def has_view_permission(self, request: HttpRequest, obj: ProcessModel | None = None) -> bool:
-        """Show them to whoever may see the process model."""
-        return bool(request.user.has_perm("processes.view_processmodel"))
-
-    def has_add_permission(self, request: HttpRequest, obj: ProcessModel | None) -> bool:
-        """Leave the declaration to the code."""
-        return not is_owned_by_code(obj) and super().has_add_permission(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: ProcessModel | None = None) -> bool:
-        """Leave the declaration to the code."""
-        return not is_owned_by_code(obj) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: ProcessModel | None = None) -> bool:
-        """Leave the declaration to the code."""
-        return not is_owned_by_code(obj) and super().has_delete_permission(request, obj)
-
-
-class ParameterInline(DeclarationInline):
-    """The parameters of a process model."""
-
-    model = Parameter
-    fields = ["name", "value_type", "required", "default_as_json", "choices_in_words", "help_text"]
-    readonly_fields = ["default_as_json", "choices_in_words"]
-
-    @admin.display(description=_("default"))
-    def default_as_json(self, parameter: Parameter) -> str:
-        """Return the default as a client would write it."""
-        if parameter.default is None:
-            return "-"
-        return json.dumps(parameter.default, ensure_ascii=False)
-
-    @admin.display(description=_("choices"))
-    def choices_in_words(self, parameter: Parameter) -> str:
-        """Return the texts that a choice takes."""
-        return ", ".join(map(str, parameter.choices)) or "-"
-
-
-class OutputInline(DeclarationInline):
-    """The outputs of a process model."""
-
-    model = Output
-    fields = ["name", "value_type", "help_text"]
 
 
 class ProcessModelChangeList(ChangeList):
@@ -131,7 +79,7 @@ def with_parameter_count(process_models: QuerySet[ProcessModel]) -> QuerySet[Pro
 
 @admin.register(ProcessModel)
 class ProcessModelAdmin(ModelAdmin):
-    """What can be run. Only Python functions are, so code adds process models, not people."""
+    """What can be run. Python functions are added by code, commands by people."""
 
     list_display = [
         "name_and_title",
@@ -149,6 +97,7 @@ class ProcessModelAdmin(ModelAdmin):
     actions = ["show_parameters_of_selected"]
     actions_detail = ["show_parameters", "schedule"]
     autocomplete_fields = ["application", "default_worker"]
+    form = ProcessModelForm
     inlines = [ParameterInline, OutputInline]
     fieldsets = [
         (None, {"fields": ["name", "title", "description", "application", "enabled"]}),
@@ -156,6 +105,7 @@ class ProcessModelAdmin(ModelAdmin):
             _("Defaults of its runs"),
             {"fields": ["default_worker", "default_retry_count", "default_retry_delay"]},
         ),
+        (_("Limits"), {"fields": ["max_parallel_runs", ("time_limit", "kill_grace")]}),
         (_("Execution"), {"fields": ["executor", "configuration", "accepts_undeclared_values"]}),
     ]
 
@@ -258,11 +208,14 @@ class ProcessModelAdmin(ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: ProcessModel | None = None
     ) -> Sequence[str]:
-        """Return what the code owns."""
-        return OWNED_BY_CODE if is_owned_by_code(obj) else []
+        """Return what the code owns; what kind a process model is never changes."""
+        if is_owned_by_code(obj):
+            return OWNED_BY_CODE
+        return ["executor"] if obj else []
 
     def get_form(self, request: HttpRequest, obj: ProcessModel | None = None, **kwargs: Any) -> Any:
         """Say how a duration is written."""
+        kwargs["error_messages"] = {name: {"invalid": WRITE_DURATION} for name in DURATIONS}
         kwargs["help_texts"] = {"default_retry_delay": _("Hours:minutes:seconds, up to a day.")}
         return super().get_form(request, obj, **kwargs)
 
@@ -275,9 +228,23 @@ class ProcessModelAdmin(ModelAdmin):
         )
         return answer
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: a process model without a function could not run."""
-        return False
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Show a new configuration as it may be written."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return NEW_COMMAND | given
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the one kind that people add, and show its configuration on several lines."""
+        if db_field.name == "configuration":
+            kwargs |= configuration_options()
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave Python functions to the code."""
+        if db_field.name == "executor":
+            command = ProcessModel.Executor.COMMAND
+            kwargs["choices"] = [(command.value, command.label)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
 
 @admin.register(Application)

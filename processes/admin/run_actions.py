@@ -18,7 +18,7 @@ CANCEL_PERMISSION = "processes.cancel_run"
 class RunActions:
     """The buttons on the page of a run."""
 
-    actions_detail = ["cancel_one"]
+    actions_detail = ["run_again", "cancel_one"]
 
     @action(description=_("Cancel"), icon="cancel", url_path="cancel", permissions=["cancel"])
     def cancel_one(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:

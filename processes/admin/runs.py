@@ -1,6 +1,5 @@
 """The Runs list and the page of one run; both only show."""
 
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,116 +7,55 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
 from processes.admin.run_actions import RunActions
+from processes.admin.run_again import RunAgain
 from processes.admin.run_filters import (
     CreatedFilter,
     LimitedPaginator,
     PeriodFilter,
     is_default_period,
 )
-from processes.admin.wording import show_duration, show_json, show_status, show_time
-from processes.models import Run, RunAttempt, RunLog
-from processes.waiting import explain_wait
+from processes.admin.run_page import RunPage, describe_progress, measure
+from processes.admin.wording import show_duration, show_json, show_reason, show_status, show_time
+from processes.models import Run
+from processes.waiting import Wait, explain_waits
 
 SHORT_MESSAGE = 80
-MAX_LOG_CHUNKS = 200
 
 
 class RunChangeList(ChangeList):
-    """The list, with the reason of each waiting run found once for each worker."""
+    """The list, with the reasons of all its waiting runs found together."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Attach `in_words` to each row."""
         super().get_results(request)
         # Where the two differ the header offers to "show all", which is the last seven days.
         self.full_result_count = self.result_count
-        reasons: dict[UUID | int | None, str] = {}
+        waiting = [run for run in self.result_list if run.status == Run.Status.WAITING]
+        waits = explain_waits(waiting)
         for run in self.result_list:
-            run.in_words = describe(run, reasons)
+            run.wait = waits.get(run.pk)
+            run.in_words = describe(run, run.wait)
 
 
-def describe(run: Run, reasons: dict[UUID | int | None, str]) -> str:
-    """Return why `run` stands where it stands.
-
-    What ready runs wait for depends on their worker, or on the run before them, and is kept in
-    `reasons`; it takes queries, which the other cases do not.
-    """
-    if run.status == Run.Status.RUNNING:
-        return describe_progress(run)
-    if run.status != Run.Status.WAITING:
-        return run.message
-    if run.ready_at > timezone.now() or not run.process_model.enabled:
-        return explain_wait(run)
-    cause = run.waits_for or run.worker_id
-    if cause not in reasons:
-        reasons[cause] = explain_wait(run)
-    return reasons[cause]
-
-
-def describe_progress(run: Run) -> str:
-    """Return how far a run is, empty when its process does not say."""
-    if run.progress_done is None:
-        return ""
-    if run.progress_total is None:
-        return _now("progress %(done)g") % {"done": run.progress_done}
-    return _now("%(done)g of %(total)g") % {"done": run.progress_done, "total": run.progress_total}
-
-
-def measure(started_at: datetime | None, finished_at: datetime | None) -> timedelta | None:
-    """Return how long something took, or has taken until now; None before it began."""
-    return (finished_at or timezone.now()) - started_at if started_at else None
-
-
-class AttemptInline(TabularInline):
-    """The attempts of a run."""
-
-    model = RunAttempt
-    hide_title = True
-    extra = 0
-    fields = ["number", "outcome_or_lasting", "started_at", "duration", "error", "node_name"]
-    readonly_fields = fields
-
-    @admin.display(description=_("outcome"))
-    def outcome_or_lasting(self, attempt: RunAttempt) -> str:
-        """Return how the attempt ended."""
-        return attempt.get_outcome_display() or _now("not ended")
-
-    @admin.display(description=_("duration"))
-    def duration(self, attempt: RunAttempt) -> str:
-        """Return how long the attempt took."""
-        taken = measure(attempt.started_at, attempt.finished_at)
-        return show_duration(taken) if taken is not None else "-"
-
-    def has_view_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Show them to whoever may see the run."""
-        return bool(request.user.has_perm("processes.view_run"))
-
-    def has_add_permission(self, request: HttpRequest, obj: Run | None) -> bool:
-        """Refuse: attempts are history."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Refuse: attempts are history."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        """Refuse: attempts are history."""
-        return False
+def describe(run: Run, wait: Wait | None) -> str:
+    """Return why `run` stands where it stands; `wait` is that of a waiting one."""
+    if wait:
+        return wait.sentence
+    return describe_progress(run) if run.status == Run.Status.RUNNING else run.message
 
 
 @admin.register(Run)
-class RunAdmin(RunActions, ModelAdmin):
+class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     """Every execution. Nothing here is edited: what a run says happened, happened."""
 
     list_display = [
@@ -147,7 +85,6 @@ class RunAdmin(RunActions, ModelAdmin):
     search_help_text = _("robustaSpid, whole")
     ordering = ["-id"]
     sortable_by: list[str] = []
-    inlines = [AttemptInline]
     fieldsets = [
         (
             None,
@@ -155,10 +92,10 @@ class RunAdmin(RunActions, ModelAdmin):
                 "fields": [
                     "robusta_spid",
                     "process_model",
-                    "shown_status",
-                    "in_words",
+                    "live_status",
+                    "live_message",
                     ("requested_by", "shown_worker"),
-                    ("priority", "attempts_of"),
+                    ("priority", "live_attempt"),
                 ]
             },
         ),
@@ -166,20 +103,23 @@ class RunAdmin(RunActions, ModelAdmin):
             _("Times"),
             {
                 "fields": [
-                    ("created_at", "ready_at"),
-                    ("started_at", "finished_at"),
-                    "shown_duration",
-                    ("cancel_requested_at", "cancel_requested_by"),
+                    ("created_at", "live_ready"),
+                    ("live_started", "live_finished"),
+                    "live_taken",
+                    ("live_cancelled", "live_canceller"),
                 ]
             },
         ),
-        (_("Values and outputs"), {"fields": ["shown_values", "shown_outputs"]}),
-        (_("Log"), {"fields": ["log"]}),
+        (_("Values and outputs"), {"fields": ["shown_values", "live_outputs"]}),
+        (_("Attempts and log"), {"fields": ["timeline", "log"]}),
         (
             _("For operators"),
-            {"fields": [("node", "owner"), ("reason", "schedule_id"), "retry_delay"]},
+            {"fields": [("live_node", "owner"), ("live_reason", "schedule_id"), "retry_delay"]},
         ),
     ]
+
+    class Media:
+        js = ["arabica/run.js"]
 
     @display(description=_("run"), header=True)
     def model_and_id(self, run: Run) -> tuple[str, SafeString]:
@@ -197,26 +137,14 @@ class RunAdmin(RunActions, ModelAdmin):
         return show_status(run.status)
 
     @admin.display(description=_("message"))
-    def in_words(self, run: Any) -> str:
-        """Return why it waits, how far it is or how it ended; shortened in the list."""
-        text = getattr(run, "in_words", None)
-        if text is None:
-            return describe(run, {}) or "-"
-        return format_html(
-            '<span class="ar-message" title="{}">{}</span>',
-            text,
-            Truncator(text).chars(SHORT_MESSAGE) or "-",
-        )
+    def in_words(self, run: Any) -> SafeString:
+        """Return why it waits, how far it is or how it ended, shortened."""
+        return show_reason(run.in_words, run.wait, most=SHORT_MESSAGE)
 
     @admin.display(description=_("worker"))
     def shown_worker(self, run: Run) -> str:
         """Return the worker it is meant for."""
         return format_html('<span class="ar-nowrap">{}</span>', run.worker or _("any"))
-
-    @admin.display(description=_("attempts"))
-    def attempts_of(self, run: Run) -> str:
-        """Return how many attempts have begun, of how many at most."""
-        return _now("%(begun)d of %(most)d") % {"begun": run.attempt, "most": run.retry_count + 1}
 
     @display(description=_("requested"), header=True)
     def requested(self, run: Run) -> tuple[SafeString, str]:
@@ -246,22 +174,6 @@ class RunAdmin(RunActions, ModelAdmin):
     def shown_values(self, run: Run) -> SafeString:
         """Return the values it was started with."""
         return show_json(run.values)
-
-    @admin.display(description=_("outputs"))
-    def shown_outputs(self, run: Run) -> str:
-        """Return the outputs, which a run has once it has succeeded."""
-        return "-" if run.outputs is None else show_json(run.outputs)
-
-    @admin.display(description=_("log"))
-    def log(self, run: Run) -> SafeString:
-        """Return the end of the log, at most 200 chunks of it."""
-        newest = list(
-            RunLog.objects.filter(run=run).order_by("-attempt", "-sequence")[: MAX_LOG_CHUNKS + 1]
-        )
-        return render_to_string(
-            "admin/processes/run/log.html",
-            {"chunks": newest[:MAX_LOG_CHUNKS][::-1], "is_cut": len(newest) > MAX_LOG_CHUNKS},
-        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
         """Return the list that explains waiting runs."""

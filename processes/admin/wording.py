@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from processes.models import Run
+from processes.waiting import Wait
 
 COLOURS = {
     Run.Status.WAITING: "warning",
@@ -57,3 +59,12 @@ def show_json(value: Any) -> SafeString:
     """Return JSON on several lines, every letter as it is written."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return format_html('<pre class="ar-code" tabindex="0">{}</pre>', text)
+
+
+def show_reason(text: str, wait: Wait | None, *, most: int | None = None) -> SafeString:
+    """Return why a run stands where it stands, cut to `most` characters; the title has it whole."""
+    badge = coloured(str(wait.code.label), "warning") if wait else ""
+    shown = Truncator(text).chars(most) if most else text
+    return format_html(
+        '<span class="ar-message" title="{}">{} {}</span>', text, badge, shown or "-"
+    )

@@ -4,68 +4,29 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 
 from processes.admin.confirmation import ask_first, is_confirmed
 from processes.admin.wording import coloured, show_time
+from processes.admin.worker_nodes import DrainNodes, NodeInline, show_online
+from processes.admin.worker_now import count_queues, describe_slots, describe_state, show_now
 from processes.models import Run, Worker, WorkerNode
+from processes.workforce import Workforce
 
 MAX_REASON = 200
-
-
-class NodeInline(TabularInline):
-    """The operating-system processes that serve a worker."""
-
-    model = WorkerNode
-    hide_title = True
-    extra = 0
-    per_page = 20
-    verbose_name_plural = _("nodes")
-    fields = ["shown_state", "host", "pid", "concurrency", "started_at", "last_seen_at"]
-    readonly_fields = fields
-
-    @admin.display(description=_("state"))
-    def shown_state(self, node: Any) -> SafeString:
-        """Return whether its heartbeat is recent."""
-        return show_online(node.is_online)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkerNode]:
-        """Return the nodes, each with whether it is online."""
-        nodes: QuerySet[WorkerNode] = super().get_queryset(request)
-        online = WorkerNode.objects.online().filter(pk=OuterRef("pk"))
-        return nodes.annotate(is_online=Exists(online)).order_by("-is_online", "-last_seen_at")
-
-    def has_view_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
-        """Show them to whoever may see the worker."""
-        return bool(request.user.has_perm("processes.view_worker"))
-
-    def has_add_permission(self, request: HttpRequest, obj: Worker | None) -> bool:
-        """Refuse: nodes register themselves."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
-        """Refuse: nodes register themselves."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
-        """Refuse: nodes register themselves."""
-        return False
-
-
-def show_online(is_online: bool) -> SafeString:
-    """Return a label for online or offline."""
-    return coloured(_now("online"), "success") if is_online else coloured(_now("offline"), "danger")
 
 
 def count(rows: QuerySet[Any], worker: str) -> Any:
@@ -77,15 +38,28 @@ def count(rows: QuerySet[Any], worker: str) -> Any:
     )
 
 
+class WorkerChangeList(ChangeList):
+    """The list, with what all workers do found together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Attach crew and queue to each row."""
+        super().get_results(request)
+        crews, queues = Workforce().crews, count_queues()
+        for worker in self.result_list:
+            worker.crew = crews.get(worker.pk)
+            worker.queued = queues[worker.pk]
+
+
 @admin.register(Worker)
-class WorkerAdmin(ModelAdmin):
+class WorkerAdmin(DrainNodes, ModelAdmin):
     """Who executes runs."""
 
     list_display = [
         "name_and_id",
         "shown_state",
         "shown_nodes",
-        "shown_running",
+        "shown_slots",
+        "shown_queue",
         "is_enabled",
         "shown_pause",
     ]
@@ -93,11 +67,11 @@ class WorkerAdmin(ModelAdmin):
     actions = ["pause", "resume"]
     actions_detail = ["pause_one", "resume_one"]
     fieldsets = [
-        (None, {"fields": ["name", "enabled"]}),
-        (_("State"), {"fields": ["shown_state", "shown_pause", "pause_reason", "command"]}),
+        (None, {"fields": ["name", "enabled", "max_parallel_runs"]}),
+        (_("State"), {"fields": ["shown_state", "now", "shown_pause", "pause_reason", "command"]}),
     ]
-    add_fieldsets = [(None, {"fields": ["name", "enabled"]})]
-    readonly_fields = ["shown_state", "shown_pause", "command"]
+    add_fieldsets = [(None, {"fields": ["name", "enabled", "max_parallel_runs"]})]
+    readonly_fields = ["shown_state", "now", "shown_pause", "command"]
 
     @display(description=_("worker"), ordering="name", header=True)
     def name_and_id(self, worker: Worker) -> tuple[str, str]:
@@ -115,11 +89,16 @@ class WorkerAdmin(ModelAdmin):
         online: int = worker.nodes_online
         return online
 
-    @admin.display(description=_("running now"), ordering="running_now")
-    def shown_running(self, worker: Any) -> int:
-        """Return how many runs its nodes execute."""
-        running: int = worker.running_now
-        return running
+    @admin.display(description=_("busy slots"), ordering="running_now")
+    def shown_slots(self, worker: Any) -> str:
+        """Return how many of its slots execute a run, and its limit."""
+        return describe_slots(worker, worker.crew, worker.running_now)
+
+    @admin.display(description=_("queue"))
+    def shown_queue(self, worker: Any) -> int:
+        """Return how many runs that are meant for it could begin."""
+        queued: int = worker.queued
+        return queued
 
     @admin.display(description=_("enabled"), ordering="enabled", boolean=True)
     def is_enabled(self, worker: Worker) -> bool:
@@ -127,16 +106,22 @@ class WorkerAdmin(ModelAdmin):
         return worker.enabled
 
     @admin.display(description=_("paused"), ordering="paused_at")
-    def shown_pause(self, worker: Worker) -> str:
+    def shown_pause(self, worker: Any) -> str:
         """Return since when and why it is paused."""
         if worker.paused_at is None:
             return "-"
         return format_html(
-            "{} <span class='ar-quiet'>{} {}</span>",
+            "{} <span class='ar-quiet'>{} {} {}</span>",
             coloured(_now("paused"), "warning"),
             show_time(worker.paused_at),
             worker.pause_reason,
+            describe_state(worker, None, worker.running_now),
         )
+
+    @admin.display(description=_("now"))
+    def now(self, worker: Worker) -> SafeString:
+        """Return what it does, which is kept up to date while the page is open."""
+        return show_now(worker)
 
     @admin.display(description=_("start a node"))
     def command(self, worker: Worker) -> SafeString:
@@ -145,7 +130,7 @@ class WorkerAdmin(ModelAdmin):
             "admin/copyable.html", {"text": f"python manage.py worker --id {worker.pk}"}
         )
 
-    @admin.action(description=_("Pause selected workers"), permissions=["change"])
+    @admin.action(description=_("Pause: finish what runs, take no more"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Worker]) -> HttpResponse | None:
         """Let the workers finish what they do and take nothing more."""
         if not is_confirmed(request):
@@ -196,15 +181,20 @@ class WorkerAdmin(ModelAdmin):
         workers: QuerySet[Worker] = self.get_queryset(request)
         return workers.filter(pk=worker.pk)
 
-    def _ask_to_pause(self, request: HttpRequest, workers: Iterable[Worker]) -> HttpResponse:
+    def _ask_to_pause(self, request: HttpRequest, workers: Iterable[Any]) -> HttpResponse:
+        running = sum(worker.running_now for worker in workers)
+        consequence = ngettext(
+            "They finish %(number)d running run and take no more. Runs meant for them wait until"
+            " they are resumed.",
+            "They finish %(number)d running runs and take no more. Runs meant for them wait until"
+            " they are resumed.",
+            running,
+        )
         return ask_first(
             request,
             self,
             title=_now("Pause workers"),
-            consequence=_now(
-                "They finish the runs they have begun and take no more. Runs meant for them wait"
-                " until they are resumed."
-            ),
+            consequence=consequence % {"number": running},
             button=_now("Pause"),
             objects=workers,
             asks_reason=True,
@@ -229,6 +219,25 @@ class WorkerAdmin(ModelAdmin):
         for worker in changed:
             self.log_change(request, worker, _now("Paused.") if paused else _now("Resumed."))
         self.message_user(request, _tell(len(changed), paused=paused), messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the panel that shows what a worker does, before pages whose address holds an id."""
+        view = self.admin_site.admin_view(self.now_view)
+        own = path("<int:object_id>/now/", view, name="processes_worker_now")
+        return [own, *super().get_urls()]
+
+    def now_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Return the panel alone, for the page that is open."""
+        worker = self.get_object(request, str(object_id))
+        if not self.has_view_permission(request, worker):
+            raise PermissionDenied
+        if worker is None:
+            raise Http404
+        return HttpResponse(show_now(worker))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[WorkerChangeList]:
+        """Return the list that knows crews and queues."""
+        return WorkerChangeList
 
     def get_inlines(self, request: HttpRequest, obj: Worker | None) -> list[type[NodeInline]]:
         """Leave out the nodes of a worker that is still to be made."""

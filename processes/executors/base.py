@@ -2,12 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 
 class ProcessFailed(Exception):
-    """The process says in its own words why it failed; its text is shown to people as it is."""
+    """The process says in its own words why it failed; its text is shown to people as it is.
+
+    `exit_code` and `signal` (its name) are for a process that was an operating-system process.
+    """
+
+    def __init__(self, text: str = "", *, exit_code: int | None = None, signal: str = "") -> None:
+        super().__init__(*filter(None, [text]))
+        self.exit_code = exit_code
+        self.signal = signal
 
 
 class Report(Protocol):
@@ -19,16 +28,26 @@ class Report(Protocol):
     def progress(self, done: float, total: float | None) -> None:
         """Say how far the run is; `total` is None while nobody knows it."""
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the log has reached its limit: what is logged now is not kept."""
+
 
 def _never() -> bool:
     return False
+
+
+def _say_cancelled() -> str:
+    return "The run was cancelled."
 
 
 @dataclass(frozen=True)
 class Work:
     """One attempt of a run: `values` in their stored form, `configuration` of the process model.
 
-    `is_cancelled` tells at any moment whether somebody wants it to end.
+    `is_cancelled` tells at any moment whether somebody or its time limit wants it to end, and
+    `describe_end` which of them; `kill_grace` is what it gets to do so. Its outputs may take
+    `max_output_bytes` as JSON.
     """
 
     run_id: UUID
@@ -36,6 +55,9 @@ class Work:
     values: Mapping[str, Any]
     configuration: Mapping[str, Any]
     is_cancelled: Callable[[], bool] = _never
+    describe_end: Callable[[], str] = _say_cancelled
+    kill_grace: timedelta = timedelta(seconds=10)
+    max_output_bytes: int = 1024 * 1024
 
 
 class Executor(Protocol):

@@ -21,7 +21,10 @@ class RunContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Tell whether somebody has cancelled the run; SystemExit is raised in it then as well."""
+        """Tell whether the attempt has to end: somebody has cancelled it, or its time is over.
+
+        SystemExit is raised in the function then as well; after its grace it is killed.
+        """
         return self.cancelled()
 
     def log(self, text: str) -> None:

@@ -36,7 +36,7 @@ class PythonExecutor:
         if process.signature.takes_context:
             context = RunContext(work.run_id, work.attempt, report, work.is_cancelled)
             function = partial(function, context)
-        with _ended_by_term(work.is_cancelled):
+        with _ended_by_term(work):
             result = _call(function, report)
         return _check_outputs(process.signature, result)
 
@@ -76,8 +76,8 @@ def _build_argument(spec: ParameterSpec, value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _ended_by_term(is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in a function that is cancelled, so that it can clean up.
+def _ended_by_term(work: Work) -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in a function that is to end, so that it can clean up.
 
     Else the signal is for the worker's process, which dies of it with all it has started: raised
     as an exception, it would count as the function's own failure.
@@ -87,8 +87,8 @@ def _ended_by_term(is_cancelled: Callable[[], bool]) -> Iterator[None]:
         return
 
     def end(number: int, frame: FrameType | None) -> None:
-        if is_cancelled():
-            raise SystemExit("The run was cancelled.")
+        if work.is_cancelled():
+            raise SystemExit(work.describe_end())
         kill_descendants()
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)

@@ -1,12 +1,13 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, F, FilteredRelation, Q
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
 from processes.models.workers import Worker
@@ -14,6 +15,8 @@ from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
 MAX_RETRY_DELAY = timedelta(days=1)
+MIN_TIME_LIMIT = timedelta(seconds=1)
+MAX_KILL_GRACE = timedelta(hours=1)
 VALUE_TYPES = [
     (ValueType.TEXT.value, _("text")),
     (ValueType.INTEGER.value, _("integer")),
@@ -24,6 +27,7 @@ VALUE_TYPES = [
     (ValueType.CHOICE.value, _("choice")),
     (ValueType.JSON.value, _("JSON")),
 ]
+
 
 printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
 
@@ -43,6 +47,26 @@ class Application(models.Model):
         return self.name
 
 
+def _held_runs() -> FilteredRelation:
+    # Rows under a lease are counted, never a counter: that could leak.
+    return FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
+
+
+class ProcessModelQuerySet(models.QuerySet["ProcessModel"]):
+    """Process models by what their limit of parallel runs leaves."""
+
+    def count_room(self) -> dict[int, int]:
+        """Return how many more runs of those that have a limit may begin, by id."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        room = Greatest(F("max_parallel_runs") - Count("held"), 0)
+        return dict(limited.annotate(room=room).values_list("pk", "room"))
+
+    def at_limit(self) -> Self:
+        """Return those of which as many runs are executed as may be, over all workers, or more."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        return limited.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
+
+
 class ProcessModel(models.Model):
     """What can be run: an executor, its configuration, and the parameters it takes."""
 
@@ -50,6 +74,7 @@ class ProcessModel(models.Model):
         """The kinds of process model this installation can carry out."""
 
         PYTHON = "python", _("Python function")
+        COMMAND = "command", _("command")
 
     class OnWorkerLost(models.TextChoices):
         """What becomes of a run whose worker died."""
@@ -81,10 +106,36 @@ class ProcessModel(models.Model):
         default=True,
         help_text=_("A disabled process model cannot be started; runs already queued wait."),
     )
-    time_limit = models.DurationField(_("time limit"), null=True, blank=True)
-    kill_grace = models.DurationField(_("grace before kill"), default=timedelta(seconds=10))
+    time_limit = models.DurationField(
+        _("time limit"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(MIN_TIME_LIMIT, _("Give at least one second."))],
+        help_text=_(
+            "Hours:minutes:seconds. An attempt that takes longer is told to end, and fails. Empty:"
+            " no limit. A change counts for attempts that begin later."
+        ),
+    )
+    kill_grace = models.DurationField(
+        _("grace before kill"),
+        default=timedelta(seconds=10),
+        validators=[
+            MinValueValidator(timedelta(0), _("Give no time below zero.")),
+            MaxValueValidator(MAX_KILL_GRACE, _("Give at most one hour.")),
+        ],
+        help_text=_(
+            "Hours:minutes:seconds that an attempt has to end by itself once it is cancelled or has"
+            " reached its time limit; then it is killed."
+        ),
+    )
     max_parallel_runs = models.PositiveIntegerField(
-        _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("maximum parallel runs"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "Over all workers together. Empty: no limit. A lower limit ends nothing that runs."
+        ),
     )
     default_worker = models.ForeignKey(
         Worker,
@@ -121,6 +172,8 @@ class ProcessModel(models.Model):
         help_text=_("A process model that declares no parameter takes any value."),
     )
 
+    objects = ProcessModelQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("process model")
         verbose_name_plural = _("process models")
@@ -130,6 +183,19 @@ class ProcessModel(models.Model):
             models.CheckConstraint(
                 condition=Q(default_retry_count__lte=MAX_RETRY_COUNT),
                 name="process_model_retry_count",
+            ),
+            # Protects the worker from a limit that would end every attempt before it begins.
+            models.CheckConstraint(
+                condition=Q(time_limit=None) | Q(time_limit__gt=timedelta(0)),
+                name="process_model_time_limit",
+            ),
+        ]
+        indexes = [
+            # Serves the claim and the bells: which process models have a limit.
+            models.Index(
+                fields=["max_parallel_runs"],
+                condition=Q(max_parallel_runs__isnull=False),
+                name="process_model_limited",
             ),
         ]
 

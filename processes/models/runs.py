@@ -15,6 +15,7 @@ from processes.models.process_models import MAX_RETRY_COUNT, ProcessModel
 from processes.models.workers import Worker, WorkerNode
 
 UNFINISHED = ["WAITING", "RUNNING"]
+CLAIM_ORDER = ("-priority", "ready_at", "id")
 MIN_PRIORITY, DEFAULT_PRIORITY, MAX_PRIORITY = 1, 50, 99
 
 
@@ -51,18 +52,30 @@ class RunQuerySet(models.QuerySet["Run"]):
         earlier = Run.objects.unfinished().filter(pk=OuterRef("waits_for"))
         return self.filter(Q(waits_for=None) | ~Exists(earlier))
 
-    def claimable_by(self, worker_id: int) -> Self:
-        """Return the runs that a node of `worker_id` may take, best first.
+    def startable(self) -> Self:
+        """Return the runs that could begin now, if a worker and the limits have room for them."""
+        return self.ready().in_turn().filter(process_model__enabled=True)
 
-        They are none while the worker is disabled or paused.
+    def within_limits(self) -> Self:
+        """Leave out the runs of process models that are at their limit."""
+        at_limit = ProcessModel.objects.at_limit()
+        # Not `exclude`: a long queue of one at its limit would be read row by row.
+        return self.filter(process_model__in=ProcessModel.objects.exclude(pk__in=at_limit))
+
+    def claimable_by(self, worker_id: int, node_id: uuid.UUID | None = None) -> Self:
+        """Return the runs that the worker, or the node of it, may take, best first.
+
+        They are none while the worker is disabled, paused or at its limit, or the node drained. The
+        limits of their process models are left aside: see `processes.claiming`.
         """
-        worker = Worker.objects.taking_runs().filter(pk=worker_id)
+        worker = Worker.objects.filter(pk=worker_id)
+        runs = self.startable()
+        if node_id:
+            runs = runs.exclude(Exists(WorkerNode.objects.drained().filter(pk=node_id)))
         return (
-            self.ready()
-            .in_turn()
-            .filter(Exists(worker), Q(worker=None) | Q(worker=worker_id))
-            .filter(process_model__enabled=True)
-            .order_by("-priority", "ready_at", "id")
+            runs.filter(Exists(worker.taking_runs()), ~Exists(worker.at_limit()))
+            .filter(Q(worker=None) | Q(worker=worker_id))
+            .order_by(*CLAIM_ORDER)
         )
 
     def owned_by(self, owner: str) -> Self:
@@ -86,6 +99,7 @@ class Run(models.Model):
         """Why a run stands where it stands, as a stable code beside the message."""
 
         PROCESS_FAILED = "process_failed", _("the process failed")
+        TIME_LIMIT = "time_limit", _("the time limit was reached")
         RETRY_PENDING = "retry_pending", _("a retry is pending")
         WORKER_LOST = "worker_lost", _("the worker was lost")
         WORKER_STOPPED = "worker_stopped", _("the worker was stopped")
@@ -155,13 +169,16 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
 
+    # Known to whoever has claimed it: whether it counts for a limit of parallel runs.
+    is_limited = False
+
     objects = RunQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-id"]
-        permissions = [("cancel_run", "Can cancel runs")]
+        permissions = [("cancel_run", "Can cancel runs"), ("start_run", "Can start runs")]
         constraints = [
             # Protects readers of the status: the five words are all there are.
             models.CheckConstraint(
@@ -200,6 +217,20 @@ class Run(models.Model):
                 "id",
                 condition=Q(status="WAITING"),
                 name="run_claim",
+            ),
+            # Serves the claim while a process model is at its limit: the best run of each of the
+            # others, however many of that one wait before them.
+            models.Index(
+                "process_model",
+                F("priority").desc(),
+                "ready_at",
+                "id",
+                condition=Q(status="WAITING"),
+                name="run_claim_of_model",
+            ),
+            # Serves the limits: what is executed of a process model.
+            models.Index(
+                fields=["process_model"], condition=Q(status="RUNNING"), name="run_running_of_model"
             ),
             # Serves the heartbeat (extend the leases of a node) and the counting of busy slots.
             models.Index(fields=["node"], condition=Q(status="RUNNING"), name="run_leases_of_node"),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -15,12 +15,28 @@ FORGOTTEN_AFTER = timedelta(days=1)
 SHARED_QUEUE = "shared"
 
 
+def _held_runs() -> FilteredRelation:
+    # Rows under a lease are counted, never a counter: that could leak.
+    return FilteredRelation("nodes__runs", condition=Q(nodes__runs__status="RUNNING"))
+
+
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Workers by what admins let them do."""
 
     def taking_runs(self) -> Self:
         """Return the workers that are neither disabled nor paused."""
         return self.filter(enabled=True, paused_at=None)
+
+    def count_room(self) -> dict[int, int]:
+        """Return how many more runs the workers that have a limit may begin, by worker id."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        room = Greatest(F("max_parallel_runs") - Count("held"), 0)
+        return dict(limited.annotate(room=room).values_list("pk", "room"))
+
+    def at_limit(self) -> Self:
+        """Return the workers that execute as many runs as they may, over all nodes, or more."""
+        limited = self.exclude(max_parallel_runs=None).order_by().alias(held=_held_runs())
+        return limited.annotate(running=Count("held")).filter(running__gte=F("max_parallel_runs"))
 
 
 class Worker(models.Model):
@@ -33,7 +49,14 @@ class Worker(models.Model):
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
     pause_reason = models.CharField(_("pause reason"), max_length=200, blank=True)
     max_parallel_runs = models.PositiveIntegerField(
-        _("maximum parallel runs"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("maximum parallel runs"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "Over all its nodes together. Empty: as many as they have slots. A lower limit ends"
+            " nothing that runs."
+        ),
     )
 
     objects = WorkerQuerySet.as_manager()
@@ -72,22 +95,37 @@ class WorkerNodeQuerySet(models.QuerySet["WorkerNode"]):
             last_seen_at__gt=Now() - FORGOTTEN_AFTER,
         )
 
+    def drained(self) -> Self:
+        """Return the nodes that somebody has told to take no more runs."""
+        return self.exclude(drain_requested_at=None)
+
     def taking_runs(self) -> Self:
-        """Return the online nodes whose worker is neither disabled nor paused."""
-        return self.online().filter(worker__in=Worker.objects.taking_runs())
+        """Return the online nodes that are not drained, of workers neither disabled nor paused."""
+        return self.online().filter(
+            drain_requested_at=None, worker__in=Worker.objects.taking_runs()
+        )
+
+    def with_free_slots(self) -> Any:
+        """Add as `free` how many more runs each node has slots for."""
+        held = FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
+        free = Greatest(F("concurrency") - Count("held"), 0)
+        return self.order_by().annotate(held=held).annotate(free=free)
 
     def count_free_slots(self) -> Counter[int]:
-        """Return how many more runs the nodes could execute now, by worker id."""
-        held = FilteredRelation("runs", condition=Q(runs__status="RUNNING"))
-        nodes = (
-            self.order_by()
-            .annotate(held=held)
-            .annotate(free=Greatest(F("concurrency") - Count("held"), 0))
-            .values_list("worker", "free")
-        )
+        """Return how many more runs the nodes could execute now, by worker id.
+
+        They are no more than their worker's limit leaves.
+        """
+        nodes = self.with_free_slots().values_list("worker", "worker__max_parallel_runs", "free")
         free: Counter[int] = Counter()
-        for worker_id, slots in nodes:
+        limited = set()
+        for worker_id, limit, slots in nodes:
             free[worker_id] += slots
+            if limit is not None:
+                limited.add(worker_id)
+        if limited:
+            for worker_id, room in Worker.objects.filter(pk__in=limited).count_room().items():
+                free[worker_id] = min(free[worker_id], room)
         return free
 
 
@@ -105,6 +143,11 @@ class WorkerNode(models.Model):
         _("last message at"), null=True, help_text=_("When the broker last delivered to it.")
     )
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
+    drain_requested_at = models.DateTimeField(
+        _("drain requested at"),
+        null=True,
+        help_text=_("From then on it takes no more runs; its worker's other nodes go on."),
+    )
 
     objects = WorkerNodeQuerySet.as_manager()
 

@@ -1,6 +1,6 @@
 """The forms of a schedule: its plan, and everything else that may be said of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,19 +8,15 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from processes.exceptions import InvalidValues
-from processes.models import ProcessModel, Worker
-from processes.models.process_models import MAX_RETRY_COUNT, MAX_RETRY_DELAY
-from processes.models.runs import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
-from processes.values import check_values
-from scheduler.admin.value_fields import TypedField, ValueField, parse_json, show
-from scheduler.admin.widgets import CodeArea, CodeInput, MomentInput, ZoneInput
+from processes.admin.run_form import RunForm
+from processes.admin.value_fields import TypedField
+from processes.admin.widgets import CodeInput, MomentInput
+from processes.models import ProcessModel
+from scheduler.admin.widgets import ZoneInput
 from scheduler.drafts import ScheduleDraft
 from scheduler.exceptions import InvalidPlan
 from scheduler.fire_times import FireTimes
@@ -30,8 +26,6 @@ from scheduler.quartz import QuartzError, QuartzExpression
 
 WALL_TIME = "%Y-%m-%dT%H:%M:%S"
 MOMENTS = ("start", "end")
-VALUE = "value_"
-OTHER_VALUES = "other_values"
 
 
 class WallTimeField(forms.Field):
@@ -145,7 +139,7 @@ class PlanForm(forms.Form):
             self.fire_times = fire_times if is_whole else None
 
 
-class ScheduleForm(PlanForm):
+class ScheduleForm(RunForm, PlanForm):
     """Everything that an admin may say of a schedule.
 
     An edit knows what it showed (the hidden initial values) and changes only what the person did:
@@ -166,37 +160,6 @@ class ScheduleForm(PlanForm):
         widget=UnfoldBooleanWidget,
         help_text=_("One run now, beside the plan."),
     )
-    worker = forms.ModelChoiceField(
-        label=_("Worker"),
-        queryset=Worker.objects.all(),
-        required=False,
-        empty_label=_("default of the process model, or any"),
-        widget=UnfoldAdminSelectWidget,
-    )
-    priority = forms.IntegerField(
-        label=_("Priority"),
-        initial=DEFAULT_PRIORITY,
-        min_value=MIN_PRIORITY,
-        max_value=MAX_PRIORITY,
-        widget=CodeInput({"inputmode": "numeric"}),
-        help_text=_("1 to 99; 99 is claimed first."),
-    )
-    retry_count = forms.IntegerField(
-        label=_("Retries"),
-        min_value=0,
-        max_value=MAX_RETRY_COUNT,
-        widget=CodeInput({"inputmode": "numeric"}),
-        help_text=_("Additional runs after an error, 0 to 99."),
-    )
-    retry_delay = forms.DurationField(
-        label=_("Delay before each retry"),
-        widget=CodeInput,
-        validators=[
-            MinValueValidator(type(MAX_RETRY_DELAY)(0)),
-            MaxValueValidator(MAX_RETRY_DELAY),
-        ],
-        help_text=_("Hours:minutes:seconds, up to a day."),
-    )
     misfire = forms.ChoiceField(
         label=_("Misfire: fire times found over a minute late"),
         choices=Schedule.Misfire.choices,
@@ -211,7 +174,6 @@ class ScheduleForm(PlanForm):
     )
 
     field_order = ["name"]
-    checked_values: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -229,33 +191,10 @@ class ScheduleForm(PlanForm):
             self.fields["name"].help_text = _("Empty: made from the process model and the id.")
         if schedule is not None or not may_run:
             del self.fields["run_immediately"]
-        self._add_values(schedule.values if schedule else None)
+        self.edited_values = schedule.values if schedule else None
+        self.add_values(self.edited_values)
         for field in self.fields.values():
             field.show_hidden_initial = schedule is not None
-
-    def _add_values(self, stored: dict[str, Any] | None) -> None:
-        names = set()
-        for parameter in self.process_model.parameters.all():
-            names.add(parameter.name)
-            value = parameter.default if stored is None else stored.get(parameter.name)
-            shown = show(parameter.value_type, value)
-            self.fields[f"{VALUE}{parameter.pk}"] = ValueField(parameter, shown)
-        undeclared = {name: value for name, value in (stored or {}).items() if name not in names}
-        if undeclared or self.process_model.takes_any_value():
-            self.fields[OTHER_VALUES] = TypedField(
-                label=_("Other values") if names else _("Values"),
-                required=False,
-                initial=show("json", undeclared) if undeclared else "",
-                widget=CodeArea({"rows": 3, "placeholder": '{"name": "value"}'}),
-                help_text=_("A JSON object of values that are not declared."),
-            )
-
-    @property
-    def value_fields(self) -> Iterator[forms.BoundField]:
-        """Yield the inputs of the working properties."""
-        for name in self.fields:
-            if name.startswith(VALUE) or name == OTHER_VALUES:
-                yield self[name]
 
     def clean_run_immediately(self) -> bool:
         """Refuse a run that could not begin."""
@@ -263,65 +202,6 @@ class ScheduleForm(PlanForm):
         if wanted and not self.process_model.enabled:
             raise ValidationError(_now("The process model is disabled: it cannot run now."))
         return wanted
-
-    def clean(self) -> dict[str, Any]:
-        """Check the plan, then the values."""
-        data = super().clean()
-        given = self._given_values()
-        if given is not None:
-            self._check_values(given)
-        return data
-
-    def _given_values(self) -> dict[str, Any] | None:
-        """Return the values as they are wanted; None when nobody changed one."""
-        given = dict(self.schedule.values) if self.schedule else {}
-        touched = [
-            name
-            for name, field in self.fields.items()
-            if isinstance(field, TypedField)
-            and name in self.cleaned_data
-            and (self.schedule is None or name in self.changed_data)
-        ]
-        for name in touched:
-            try:
-                self._take_value(name, given)
-            except ValidationError as error:
-                self.add_error(name, error)
-        return given if touched or self.schedule is None else None
-
-    def _take_value(self, name: str, given: dict[str, Any]) -> None:
-        field, text = self.fields[name], self.cleaned_data[name]
-        if not isinstance(field, ValueField):
-            other = parse_json(text) if text.strip() else {}
-            if not isinstance(other, dict):
-                raise ValidationError(_now('This is no JSON object, such as {"name": "value"}.'))
-            for undeclared in given.keys() - self._declared.keys():
-                del given[undeclared]
-            given |= {key: value for key, value in other.items() if key not in self._declared}
-            return
-        value = field.read(text)
-        given.pop(field.parameter.name, None)
-        if value is not None:
-            given[field.parameter.name] = value
-
-    @cached_property
-    def _declared(self) -> dict[str, str]:
-        """The name of the input of each parameter."""
-        return {
-            field.parameter.name: name
-            for name, field in self.fields.items()
-            if isinstance(field, ValueField)
-        }
-
-    def _check_values(self, given: dict[str, Any]) -> None:
-        try:
-            self.checked_values = check_values(self.process_model, given)
-        except InvalidValues as error:
-            other = OTHER_VALUES if OTHER_VALUES in self.fields else None
-            for name, messages in error.errors.items():
-                at = self._declared.get(name, other)
-                if at is None or at not in self.errors:
-                    self.add_error(at, [ValidationError(message) for message in messages])
 
     def draft(self) -> ScheduleDraft:
         """Return the schedule that a valid form describes."""

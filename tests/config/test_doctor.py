@@ -15,8 +15,9 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from config import doctor
+from processes.models import ProcessModel
 from scheduler.health import Check, Level
-from tests.factories import make_due_schedule
+from tests.factories import ProcessModelFactory, make_due_schedule
 from tests.outage import database_away
 from tests.scheduler.test_health import make_live_parts
 
@@ -223,3 +224,49 @@ def test_setting_that_is_risky_is_told(
 
 def test_zone_and_its_rules_are_named() -> None:
     assert examine()["configured"]["zone"].message.startswith("UTC, zone rules 20")
+
+
+@pytest.fixture
+def programs(settings: Any, tmp_path: Path) -> Path:
+    """Return a folder of programs that one command is run from."""
+    folder = tmp_path / "programs"
+    folder.mkdir(mode=0o755)
+    (folder / "greet").touch(mode=0o755)
+    settings.COMMANDS_DIR = folder
+    ProcessModelFactory.create(name="Greet", executor="command", configuration={"argv": ["greet"]})
+    return folder
+
+
+def test_commands_that_can_be_run_are_told(programs: Path) -> None:
+    check = examine()["reachable"]["commands"]
+
+    assert (check.level, check.message) == (Level.OK, f"1 can be run, from {programs}")
+
+
+def test_nothing_is_said_of_programs_that_nobody_runs(programs: Path) -> None:
+    ProcessModel.objects.update(enabled=False)
+
+    assert "commands" not in examine()["reachable"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "level", "message"),
+    [
+        (lambda folder: (folder / "greet").chmod(0o644), Level.ERROR, "is not executable"),
+        (lambda folder: (folder / "greet").unlink(), Level.ERROR, "Greet: There is no program"),
+        (lambda folder: folder.rename(f"{folder}.old"), Level.ERROR, "There is no folder"),
+        (lambda folder: folder.chmod(0o777), Level.WARNING, "everybody on this host can change"),
+        (lambda folder: (folder / "greet").chmod(0o757), Level.WARNING, "greet, and a worker"),
+    ],
+    ids=["not executable", "missing", "no folder", "open folder", "open program"],
+)
+def test_program_that_cannot_be_run_or_trusted_is_told_with_a_remedy(
+    programs: Path, spoil: Any, level: Level, message: str
+) -> None:
+    spoil(programs)
+
+    check = examine()["reachable"]["commands"]
+
+    assert check.level == level
+    assert message in check.message
+    assert check.remedy

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -484,6 +485,27 @@ def test_an_unusable_path_is_a_connection_error(tmp_path: Path, name: str) -> No
 
     with pytest.raises(OperationalError):
         connect(tmp_path / name).ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_deleted_files_are_an_error_once_and_then_there_are_others(
+    connection: Connection, file: Path
+) -> None:
+    publish(connection, "lost")
+    for deleted in file.parent.iterdir():
+        deleted.unlink()
+
+    with pytest.raises(sqlite3.OperationalError):
+        publish(connection, "told")
+    with connect(file) as later:
+        publish(later, "kept")
+        publish(connection, "kept too")
+        taken = take(later.default_channel, 2)
+        still_owned = stored(connection, "message WHERE owner IS NOT NULL")
+        channel: Any = connection.default_channel
+        channel.session.sweep()
+
+        assert payloads(taken) == ["kept", "kept too"]
+        assert stored(connection, "message WHERE owner IS NOT NULL") == still_owned == 2
 
 
 def test_a_relative_path_is_refused() -> None:

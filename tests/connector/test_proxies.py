@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connector.proxies import TrustedProxies
+from connector.unread import SENDER_IS_KNOWN
 
 
 def _seen(environ: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +48,11 @@ def test_proxy_is_believed() -> None:
         }
     )
 
-    assert seen == {"REMOTE_ADDR": "198.51.100.9", "wsgi.url_scheme": "https"}
+    assert seen == {
+        "REMOTE_ADDR": "198.51.100.9",
+        "wsgi.url_scheme": "https",
+        SENDER_IS_KNOWN: True,
+    }
 
 
 @pytest.mark.parametrize(

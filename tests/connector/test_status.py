@@ -62,7 +62,7 @@ def test_waiting_run_answers_why_it_waits(acme: Caller, owner: str) -> None:
 
     assert answer.json()["status"] == "WAITING"
     assert answer.json()["message"].startswith(
-        f"Your transaction is waiting: no node of worker {worker.pk} is online since "
+        f"Your transaction is waiting: worker {worker.pk} is offline since "
     )
 
 

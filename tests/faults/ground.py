@@ -17,6 +17,7 @@ import psycopg
 import redis
 from django.conf import settings
 from django.db import connection, connections
+from kombu import Connection
 
 from processes import registry
 from processes.models import ProcessModel, Worker
@@ -28,6 +29,7 @@ from tests.stack.conftest import clean_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 60.0
+QUEUES = ["shared", *(f"worker-{number}" for number in range(1, 10))]
 
 
 class Ground:
@@ -50,6 +52,13 @@ class Ground:
         )
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
+    @property
+    def pair(self) -> str:
+        """Return the database and the broker in words, for the table."""
+        url = self.environment.get("CELERY_BROKER_URL", "embedded:")
+        kinds = {"redis": "redis", "amqp": "rabbitmq", "embedded": "embedded"}
+        return f"{connection.vendor}, {kinds[url.partition(':')[0]]}"
+
     def prepare(self) -> ProcessModel:
         """Store worker 1 and the journaled process model; return the latter."""
         registry.load([journaled.__name__])
@@ -60,6 +69,7 @@ class Ground:
     def start(self, name: str, *arguments: str, ready: str = "") -> psutil.Process:
         """Start a Python program; return once its output has `ready`."""
         with self.output_of(name).open("ab") as output:
+            before = output.tell()
             process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, *arguments],
                 cwd=PROJECT,
@@ -68,7 +78,9 @@ class Ground:
                 stderr=subprocess.STDOUT,
             )
         self._processes[name] = process
-        self.wait_until(lambda: ready in self.read_output(name), f"{name} to be ready", name)
+        self.wait_until(
+            lambda: ready in self.read_output(name, before), f"{name} to be ready", name
+        )
         return psutil.Process(process.pid)
 
     def start_worker(self, *, concurrency: int, name: str = "worker") -> psutil.Process:
@@ -76,13 +88,29 @@ class Ground:
         arguments = ["manage.py", "worker", "--id", "1", "--concurrency", str(concurrency)]
         return self.start(name, *arguments, ready=" ready.")
 
+    def start_beat(self, name: str = "beat") -> psutil.Process:
+        """Start a beat; return once it has looked for the first time."""
+        return self.start(name, "manage.py", "beat", ready="beat: Waking up")
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether a process is not there any more."""
+        return self._processes[name].poll() is not None
+
+    def kill(self, name: str) -> None:
+        """End a process as kill -9 does; what it has started is left to itself."""
+        process = self._processes[name]
+        process.kill()
+        process.wait()
+
     def output_of(self, name: str) -> Path:
         """Return the file with what a process printed."""
         return self.folder / f"{name}.output"
 
-    def read_output(self, name: str) -> str:
-        """Return what a process printed so far."""
-        return self.output_of(name).read_text(errors="replace")
+    def read_output(self, name: str, since: int = 0) -> str:
+        """Return what a process printed so far, after the first `since` bytes."""
+        with self.output_of(name).open("rb") as output:
+            output.seek(since)
+            return output.read().decode(errors="replace")
 
     def wait_until(
         self,
@@ -148,11 +176,24 @@ def _copy_database(migrated: str, folder: Path) -> tuple[str, dict[str, str]]:
         return copy, {}
     copy = f"arabica_faults_{os.getpid()}_{uuid4().hex[:8]}"
     _tell_server(f'CREATE DATABASE "{copy}" TEMPLATE "{migrated}"')
-    redis.Redis.from_url(BROKER).flushdb()
+    embedded = settings.CELERY_BROKER_URL.startswith("embedded")
+    broker = BROKER if embedded else settings.CELERY_BROKER_URL
+    empty_broker(broker)
     return copy, {
         "DATABASE_URL": f"{POSTGRESQL.rpartition('/')[0]}/{copy}",
-        "CELERY_BROKER_URL": BROKER,
+        "CELERY_BROKER_URL": broker,
     }
+
+
+def empty_broker(url: str) -> None:
+    """Leave nothing of an earlier test in a broker."""
+    if url.startswith("redis"):
+        redis.Redis.from_url(url).flushdb()
+        return
+    with Connection(url) as server:
+        channel: Any = server.channel()  # the types know no AMQP
+        for queue in QUEUES:
+            channel.queue_delete(queue)
 
 
 def _tell_server(command: str) -> None:

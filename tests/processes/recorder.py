@@ -7,6 +7,7 @@ class Recorder:
     def __init__(self) -> None:
         self.logged: list[tuple[str, str]] = []
         self.progressed: list[tuple[float, float | None]] = []
+        self.is_full = False
 
     def log(self, text: str, stream: str = "log") -> None:
         self.logged.append((stream, text))

@@ -16,9 +16,17 @@ from django.utils import timezone
 from kombu import Connection, Exchange, Queue
 
 import processes.celery_node  # noqa: F401 - registers the commands of a node
-from processes import queueing
-from processes.models import Run, Worker
-from processes.queueing import ask_nodes_to_listen, queue_run, ring_for_ready_runs
+from processes import handover, nodes, queueing
+from processes.execution import turned_away, work_until_idle
+from processes.handover import pass_bell_on, ring_for_freed_room
+from processes.leases import LeaseKeeper
+from processes.models import Run, Worker, WorkerNode
+from processes.queueing import (
+    ask_nodes_to_listen,
+    queue_run,
+    ring_for_ready_runs,
+    ring_for_runs,
+)
 from tests.factories import ProcessModelFactory, RunFactory, WorkerFactory, WorkerNodeFactory
 
 LONG_AGO = Now() - timedelta(minutes=1)
@@ -188,6 +196,34 @@ def test_failed_bell_is_silent_for_two_seconds(use_broker: Any, bell: Bell, tmp_
     assert bell.heard("shared") == [None]
 
 
+def test_after_a_failure_one_thread_at_a_time_tries() -> None:
+    now = 100.0
+    doorbell = queueing.Doorbell(lambda: now)
+    at_first = [doorbell.take_turn(), doorbell.take_turn()]
+    doorbell.be_silent()
+
+    now = 102.1
+    after_a_failure = [doorbell.take_turn(), doorbell.take_turn()]
+    doorbell.be_loud()
+    after_an_answer = [doorbell.take_turn(), doorbell.take_turn()]
+
+    assert at_first == [True, True]
+    assert after_a_failure == [True, False]
+    assert after_an_answer == [True, True]
+
+
+def test_thread_that_never_tells_how_its_try_ended_keeps_the_bell_silent_for_two_seconds() -> None:
+    now = 100.0
+    doorbell = queueing.Doorbell(lambda: now)
+    doorbell.be_silent()
+    now = 102.1
+    doorbell.take_turn()
+
+    now = 104.2
+
+    assert doorbell.take_turn()
+
+
 def test_nodes_are_asked_by_a_broadcast_of_a_command_they_know(bell: Bell) -> None:
     bell.overhear_broadcasts()
 
@@ -283,3 +319,128 @@ def test_run_of_a_disabled_process_model_rings_no_bell(bell: Bell) -> None:
     RunFactory.create(process_model__enabled=False, ready_at=LONG_AGO)
 
     assert ring_for_ready_runs(just_ready=False) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("limit", "running", "rings"), [(1, 1, 0), (3, 1, 2), (9, 1, 3)], ids=["full", "room", "slots"]
+)
+@pytest.mark.parametrize("limited", ["process model", "worker"])
+def test_bell_rings_no_more_often_than_a_limit_has_room(
+    bell: Bell, limited: str, limit: int, running: int, rings: int
+) -> None:
+    node = WorkerNodeFactory.create(concurrency=4)
+    process_model = ProcessModelFactory.create()
+    RunFactory.create_batch(running, running=True, process_model=process_model, node=node)
+    RunFactory.create_batch(5, process_model=process_model, ready_at=LONG_AGO)
+    row = process_model if limited == "process model" else node.worker
+    row.max_parallel_runs = limit
+    row.save()
+
+    assert ring_for_ready_runs(just_ready=False) == rings
+
+
+@pytest.mark.django_db
+def test_many_runs_stored_together_ring_once_where_their_limit_is_reached(bell: Bell) -> None:
+    node = WorkerNodeFactory.create(concurrency=9)
+    full = ProcessModelFactory.create(max_parallel_runs=1)
+    RunFactory.create(running=True, process_model=full, node=node)
+
+    assert ring_for_runs(RunFactory.create_batch(5, process_model=full)) == 1
+    assert ring_for_runs(RunFactory.create_batch(5)) == 5
+
+
+@pytest.mark.django_db
+def test_run_for_another_worker_is_rung_for_when_its_room_is_freed(
+    bell: Bell, become_node: nodes.Node
+) -> None:
+    other = WorkerNodeFactory.create()
+    bell.listen(other.worker.queue)
+    limited = ProcessModelFactory.create(max_parallel_runs=1)
+    ended = RunFactory.create(succeeded=True, process_model=limited)
+    RunFactory.create(process_model=limited, worker=other.worker)
+    RunFactory.create(process_model=limited)
+
+    ring_for_freed_room(ended)
+
+    assert bell.heard(other.worker.queue) == [None]
+    assert bell.heard("shared") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_stopping", [False, True], ids=["goes on", "stops"])
+def test_node_that_frees_room_rings_for_its_own_worker_only_when_it_stops(
+    bell: Bell, become_node: nodes.Node, worker: Worker, *, is_stopping: bool
+) -> None:
+    worker.max_parallel_runs = 1
+    worker.save()
+    WorkerNodeFactory.create(worker=worker)
+    bell.listen(worker.queue)
+    if is_stopping:
+        become_node.stop_claiming()
+
+    ring_for_freed_room(RunFactory.create(succeeded=True))
+
+    assert bell.heard(worker.queue) == [None] * is_stopping
+
+
+@pytest.mark.django_db
+def test_freed_room_that_nobody_else_can_use_rings_no_bell(
+    bell: Bell, become_node: nodes.Node
+) -> None:
+    limited = ProcessModelFactory.create(max_parallel_runs=1)
+    WorkerNodeFactory.create(offline=True)
+    RunFactory.create(process_model=limited)
+
+    ring_for_freed_room(RunFactory.create(succeeded=True, process_model=limited))
+
+    assert bell.heard("shared") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_anybody_free", [True, False])
+def test_bell_that_reaches_a_resting_node_is_passed_on_to_who_is_free(
+    bell: Bell,
+    become_node: nodes.Node,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_anybody_free: bool,
+) -> None:
+    WorkerNode.objects.update(drain_requested_at=Now())
+    free = WorkerNodeFactory.create(offline=not is_anybody_free)
+    bell.listen(free.worker.queue)
+    RunFactory.create(ready_at=LONG_AGO)
+    monkeypatch.setattr(handover._Passing, "not_before", float("-inf"))
+
+    for _ in range(3):
+        pass_bell_on()
+
+    assert bell.heard(free.worker.queue) == [None] * is_anybody_free
+    assert bell.heard("shared") == []
+
+
+def test_resting_node_says_that_a_bell_reached_it_in_vain(become_node: nodes.Node) -> None:
+    heard = []
+
+    def hear(**kwargs: Any) -> None:
+        heard.append(kwargs)
+
+    turned_away.connect(hear)
+    work_until_idle()
+    become_node.resting.value = 1
+    work_until_idle()
+
+    assert len(heard) == 1
+
+
+@pytest.mark.django_db
+def test_heartbeat_tells_a_node_whether_it_rests(node: nodes.Node) -> None:
+    heartbeat = nodes.Heartbeat(node, LeaseKeeper(node))
+
+    rests = []
+    for drained_at in (None, Now(), None):
+        WorkerNode.objects.update(drain_requested_at=drained_at)
+        heartbeat._beat()
+        rests.append(node.is_resting())
+
+    assert rests == [False, True, False]

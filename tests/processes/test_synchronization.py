@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import pytest
@@ -19,7 +20,8 @@ class Pay(TypedDict):
 
 
 @pytest.fixture(autouse=True)
-def only_what_a_test_registers() -> Iterator[None]:
+def only_what_a_test_registers(settings: Any, tmp_path: Path) -> Iterator[None]:
+    settings.COMMANDS_DIR = tmp_path
     with registry.isolated():
         registry._processes.clear()
         yield
@@ -137,3 +139,31 @@ def test_process_model_whose_function_is_gone_is_left_and_reported() -> None:
     assert gone.parameters.count() == 1
     run.refresh_from_db()
     assert run.process_model == gone
+
+
+def test_example_of_a_command_is_made_once_where_its_program_is(
+    settings: Any, project: Path
+) -> None:
+    settings.COMMANDS_DIR = project / "commands"
+
+    assert sync_processes().created == ["HelloCommand"]
+
+    model = ProcessModel.objects.get()
+    assert (model.executor, model.configuration) == ("command", {"argv": ["hello.py"]})
+    assert list(model.parameters.values_list("name", "value_type", "required")) == [
+        ("name", "text", True)
+    ]
+    assert list(model.outputs.values_list("name", "value_type")) == [("greeting", "text")]
+
+
+def test_what_admins_made_of_the_example_stays(settings: Any, project: Path) -> None:
+    settings.COMMANDS_DIR = project / "commands"
+    sync_processes()
+    ProcessModel.objects.update(configuration={"argv": ["hello.py", "--loud"]})
+    ProcessModel.objects.get().parameters.all().delete()
+
+    report = sync_processes()
+
+    assert (report.created, report.updated, report.unregistered) == ([], [], [])
+    assert ProcessModel.objects.get().configuration == {"argv": ["hello.py", "--loud"]}
+    assert not ProcessModel.objects.get().parameters.exists()

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
+from processes import queueing
 from processes.models import Run
 from scheduler import beat as beat_module
 from scheduler.beat import TICK_SECONDS, BeatProgram, Scheduler
@@ -265,6 +267,24 @@ def test_schedule_disabled_in_bulk_on_the_stock_page_is_disarmed_by_the_next_tic
 
 def test_broker_that_is_away_holds_up_no_tick(beat: Scheduler) -> None:
     assert beat.producer is None
+
+
+def test_beat_rings_for_all_as_soon_as_the_broker_answers_again(beat: Scheduler) -> None:
+    node = WorkerNodeFactory.create()
+    RunFactory.create(worker=node.worker, ready_at=timezone.now() - timedelta(hours=1))
+    connection = current_app.connection_for_read()
+    with connection, closing(connection.SimpleQueue(node.worker.queue)) as bells:
+        beat.tick()
+        beat.tick()
+        in_two_ticks = bells.qsize()
+        queueing.doorbell.be_silent()
+        beat.tick()
+        while_silent = bells.qsize()
+        queueing.doorbell.be_loud()
+        beat.tick()
+        afterwards = bells.qsize()
+
+    assert (in_two_ticks, while_silent, afterwards) == (1, 1, 2)
 
 
 def test_signal_lets_a_tick_finish_and_ends_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,7 +261,7 @@ def test_workers_are_rung_for_after_the_commit(monkeypatch: pytest.MonkeyPatch) 
 def test_batch_takes_as_many_queries_for_two_as_for_twenty(
     django_assert_num_queries: Any,
 ) -> None:
-    expected = 11 if connection.vendor == "postgresql" else 10
+    expected = 12 if connection.vendor == "postgresql" else 11
     for _ in range(2):
         make_due_schedule(overlap="skip")
     with django_assert_num_queries(expected):

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from processes.models import Run, WorkerNode
+from processes.models import Run, RunAttempt, WorkerNode
 from scheduler import deadline
 from scheduler.beat import Scheduler
 from scheduler.deadline import Unanswered, call_within
@@ -410,9 +410,11 @@ def _explain(sql: str) -> list[str]:
 
 def _reads_whole(line: str, sql: str) -> bool:
     """Tell whether a line of a plan reads a whole table that grows; workers are a handful."""
-    table = "processes_worker" if '"processes_worker" U0' not in sql else "U0"
+    workers = {"SCAN processes_worker"}
+    if '"processes_worker" U0' in sql:
+        workers.add("SCAN U0")
     return "Seq Scan" in line or (
-        line.startswith("SCAN") and "USING" not in line and line != f"SCAN {table}"
+        line.startswith("SCAN") and "USING" not in line and line not in workers
     )
 
 
@@ -426,3 +428,42 @@ def test_new_beat_forgets_those_of_the_day_before() -> None:
     beat._prove_life()
 
     assert set(Beat.objects.values_list("pk", flat=True)) == {silent.pk, beat._boot_id}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limited", ["process model", "worker"])
+@pytest.mark.parametrize("for_any", [True, False], ids=["for any", "for one"])
+def test_run_that_waits_for_a_limit_is_no_fault_of_the_queue(
+    limited: str, *, for_any: bool
+) -> None:
+    node = make_live_parts()
+    process_model = ProcessModelFactory.create()
+    row: Any = process_model if limited == "process model" else node.worker
+    row.max_parallel_runs = 1
+    row.save()
+    running = RunFactory.create(running=True, process_model=process_model, node=node)
+    worker = None if for_any else node.worker
+    RunFactory.create(process_model=process_model, worker=worker, ready_at=ago(600))
+
+    assert find("queue").message == "no run waits that a free slot could take"
+
+    # It has ended, and the next one is about to be claimed.
+    attempt = RunAttempt.objects.create(run=running, number=1, started_at=ago(5))
+    Run.objects.filter(pk=running.pk).update(
+        status="SUCCEEDED", finished_at=Now(), lease_token=None, lease_expires_at=None
+    )
+    assert find("queue").level is Level.OK
+
+    RunAttempt.objects.filter(pk=attempt.pk).update(started_at=ago(60))
+    assert find("queue").level is Level.ERROR
+
+
+@pytest.mark.django_db
+def test_limit_of_one_worker_excuses_no_other() -> None:
+    make_live_parts()
+    make_node(worker__max_parallel_runs=1)
+    RunFactory.create(ready_at=ago(60))
+    done = RunFactory.create(succeeded=True)
+    RunAttempt.objects.create(run=done, number=1)
+
+    assert find("queue").level is Level.ERROR

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,12 +15,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from tests.conftest import START, STATUS
+
+if TYPE_CHECKING:
+    from tests.stack.worker_process import WorkerProcess
 
 READY_WITHIN = 90.0
 
@@ -159,6 +163,27 @@ def fresh(tmp_path: Path) -> Iterator[Installation]:
     installation.end()
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a migrated database that knows worker 1 and the processes."""
+    from tests.stack.worker_process import prepare  # which takes its environment from here
+
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(_project(), folder)
+    return folder
+
+
+@pytest.fixture
+def worker(prepared: Path, tmp_path: Path) -> Iterator["WorkerProcess"]:
+    """Return a worker that is not started yet."""
+    from tests.stack.worker_process import WorkerProcess
+
+    worker = WorkerProcess(_project(), tmp_path / "var")
+    shutil.copytree(prepared, worker.folder)
+    yield worker
+    worker.end()
+
+
 def _project() -> Path:
     return Path(__file__).resolve().parents[2]
 
@@ -171,7 +196,6 @@ def clean_environment() -> dict[str, str]:
 
 def free_port() -> int:
     """Return a port that nothing listens on."""
-    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

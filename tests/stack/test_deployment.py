@@ -1,16 +1,11 @@
 """The files under deploy/: units, environment and proxy, used as they are with real servers."""
 
-import base64
-import http.client
 import json
-import os
 import re
-import shlex
 import shutil
-import ssl
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,162 +14,18 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from amqp.exceptions import NotFound, ResourceLocked
+from kombu import Connection
 
-from tests.conftest import START, STATUS
-from tests.services import BROKER, NGINX, POSTGRESQL, REMEDIES, REQUIRED, SERVICES
-from tests.stack.conftest import clean_environment, free_port
-
-HOST = "arabica.example.com"
-READY_WITHIN = 60.0
-ADA = {"name": "OneStepNotepadRunner", "values": {"username": "Ada"}, "runImmediately": "Y"}
-UNITS = ["arabica-web", "arabica-beat@", "arabica-worker@"]
-
-
-class Deployment:
-    """The installation that the chapter describes, in a folder instead of /opt and /etc."""
-
-    def __init__(self, project: Path, folder: Path, database: str) -> None:
-        self.project, self.folder = project, folder
-        self.web_port, self.http_port, self.https_port = free_port(), free_port(), free_port()
-        self.password = ""
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.environment = (
-            clean_environment()
-            | self._read_environment()
-            | {
-                "DATABASE_URL": database,
-                "CELERY_BROKER_URL": BROKER,
-                "SECRET_KEY": "only-for-tests-only-for-tests-only-for-tests-only-for-tests",
-                "VAR_DIR": str(folder),
-                "PORT": str(self.web_port),
-            }
-        )
-
-    def _read_environment(self) -> dict[str, str]:
-        lines = (self.project / "deploy/arabica.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-    def prepare(self) -> None:
-        """Do the chapter's step of that name."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", "prepare"],
-            cwd=self.project,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        self.password = done.stdout.split("API client demo, password ")[1].split()[0]
-
-    def start_unit(self, name: str) -> None:
-        """Start what the unit says, as systemd would."""
-        command = read_command(self.project / f"deploy/{name}.service", self.project)
-        self._start(name, command, self.environment)
-
-    def start_proxy(self) -> None:
-        """Start nginx with the site of the chapter, on ports that are free."""
-        key, certificate = self.folder / "arabica.key", self.folder / "arabica.pem"
-        subprocess.run(  # noqa: S603 - a key for this test alone
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-                *("-keyout", str(key), "-out", str(certificate), "-subj", f"/CN={HOST}"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        site = (self.project / "deploy/nginx.conf").read_text()
-        for given, wanted in {
-            "127.0.0.1:8000": f"127.0.0.1:{self.web_port}",
-            "listen 80;": f"listen 127.0.0.1:{self.http_port};",
-            "listen 443 ssl;": f"listen 127.0.0.1:{self.https_port} ssl;",
-            "/etc/ssl/certs/arabica.pem": str(certificate),
-            "/etc/ssl/private/arabica.key": str(key),
-        }.items():
-            assert given in site
-            site = site.replace(given, wanted)
-        whole = self.folder / "nginx.conf"
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
-        user = "user root; " if os.geteuid() == 0 else ""  # who may write to the test's folder
-        whole.write_text(
-            f"{user}daemon off; pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {temporary}\n{site}\n}}\n"
-        )
-        self._start("nginx", [NGINX, "-c", str(whole), "-p", str(self.folder)], dict(os.environ))
-
-    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        with (self.folder / f"{name}.output").open("ab") as output:
-            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own program, or nginx
-                command,
-                cwd=self.project,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def call(self, method: str, path: str, body: Any = None, *, tls: bool = True) -> Any:
-        """Make one call through the proxy; return status, headers and body."""
-        connection = self._connect(tls=tls)
-        credentials = base64.b64encode(f"demo:{self.password}".encode()).decode()
-        headers = {
-            "Host": HOST,
-            "Authorization": f"Basic {credentials}",
-            "Content-Type": "application/json",
-        }
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        return answer.status, answer.headers, text
-
-    def _connect(self, *, tls: bool) -> http.client.HTTPConnection:
-        if not tls:
-            return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(
-            "127.0.0.1", self.https_port, timeout=20, context=context
-        )
-
-    def wait_until_ready(self) -> None:
-        """Return once /readyz answers 200 through the proxy."""
-        deadline = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                status, _, text = self.call("GET", "/readyz")
-            except OSError as error:
-                status, text = 0, str(error)
-            if status == 200:
-                return
-            assert time.monotonic() < deadline, text
-            time.sleep(0.2)
-
-    def stop(self, name: str) -> int:
-        """Ask a process to end in good order; return its exit code."""
-        process = self._processes.pop(name)
-        process.terminate()
-        return process.wait(45)
-
-    def end(self) -> None:
-        """Leave no process behind."""
-        for name in list(self._processes):
-            self.stop(name)
-
-
-def read_command(unit: Path, project: Path) -> list[str]:
-    """Return what a unit starts, with instance 1, from this folder and its environment."""
-    line = re.search(r"(?m)^ExecStart=(.*)$", unit.read_text())
-    assert line
-    command = shlex.split(line[1].replace("%i", "1"))
-    assert command[0] == "/opt/arabica/.venv/bin/python"
-    return [sys.executable, *command[1:]]
+from connector.unread import MAX_REST
+from tests.conftest import START
+from tests.services import BROKER, POSTGRESQL, RABBITMQ, REMEDIES, REQUIRED, SERVICES
+from tests.stack.deployment import ADA, HOST, UNITS, Deployment
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    for name in ("postgresql", "redis", "nginx"):
+    for name in ("postgresql", "redis", "rabbitmq", "nginx"):
         if not SERVICES[name]():
             (pytest.fail if REQUIRED else pytest.skip)(f"No {name}: {REMEDIES[name]}.")
     server = POSTGRESQL.rpartition("/")[0]
@@ -198,25 +49,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 def test_process_is_started_over_tls_and_its_output_read(deployment: Deployment) -> None:
-    status, _, text = deployment.call("POST", START, ADA)
-    assert (status, json.loads(text)["message"]) == (200, "Process saved")
-
-    answer = wait_for_end(deployment, json.loads(text)["robustaSpid"])
+    answer = deployment.wait_for_end(deployment.start_process())
 
     assert answer["status"] == "SUCCEEDED"
     assert answer["__out_x"] == "Ada"
-
-
-def wait_for_end(deployment: Deployment, robusta_spid: str) -> Any:
-    """Return the first status answer that is an end."""
-    deadline = time.monotonic() + READY_WITHIN
-    while True:
-        _, _, text = deployment.call("GET", STATUS + robusta_spid)
-        answer = json.loads(text)
-        if answer["status"] not in {"WAITING", "RUNNING"}:
-            return answer
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.05)
 
 
 def test_credentials_over_plain_http_are_refused_in_words(deployment: Deployment) -> None:
@@ -238,7 +74,7 @@ def test_people_are_led_to_tls_and_get_secure_cookies(deployment: Deployment) ->
 
 
 def test_another_host_name_is_refused(deployment: Deployment) -> None:
-    connection = deployment._connect(tls=True)
+    connection = deployment.connect(tls=True)
 
     connection.request("GET", "/readyz", headers={"Host": "other.example.com"})
     status = connection.getresponse().status
@@ -258,12 +94,70 @@ def test_while_web_is_restarted_the_proxy_answers_in_json(deployment: Deployment
     assert deployment.call("POST", START, ADA)[0] == 200
 
 
-def test_large_body_is_refused_by_the_api_itself(deployment: Deployment) -> None:
-    large = ADA | {"values": {"username": "x" * 2_000_000}}
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        (START, {}, (413, "body_too_large")),
+        (START, {"Authorization": ""}, (401, "unauthorized")),
+        (START, {"Content-Type": "text/plain"}, (415, "unsupported_content")),
+        (f"{START}/nothing", {}, (404, "not_found")),
+    ],
+    ids=["too large", "no credentials", "no JSON", "no such address"],
+)
+def test_refusal_of_a_large_body_comes_from_the_api_itself(
+    deployment: Deployment, path: str, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    large = ADA | {"values": {"username": "x" * 7_000_000}}
 
-    status, _, text = deployment.call("POST", START, large)
+    # The proxy may or may not have sent it all when it is refused.
+    answers = [deployment.call("POST", path, large, headers) for _ in range(10)]
 
-    assert (status, json.loads(text)["code"]) == (413, "body_too_large")
+    assert {(status, json.loads(text)["code"]) for status, _, text in answers} == {expected}
+
+
+def test_proxy_passes_on_no_more_than_what_is_read_of_a_refused_body(project: Path) -> None:
+    limit = re.search(r"client_max_body_size (\d+)m;", (project / "deploy/nginx.conf").read_text())
+
+    assert limit
+    assert int(limit[1]) * 1024 * 1024 <= MAX_REST
+
+
+def test_installation_moves_to_rabbitmq_with_what_it_has_stored(deployment: Deployment) -> None:
+    assert deployment.stop("arabica-worker@") == 0
+    waiting = deployment.start_process()
+    deployment.stop("arabica-beat@")
+    deployment.stop("arabica-web")
+
+    deployment.environment["CELERY_BROKER_URL"] = RABBITMQ
+    for unit in UNITS:
+        deployment.start_unit(unit)
+    deployment.wait_until_ready()
+    answers = [deployment.wait_for_end(spid) for spid in (waiting, deployment.start_process())]
+
+    assert {answer["status"] for answer in answers} == {"SUCCEEDED"}
+
+
+def test_rabbitmq_keeps_no_queue_of_a_node_that_has_ended(deployment: Deployment) -> None:
+    pid = deployment.get_pid("arabica-worker@")
+    own = f"worker-1-{pid}@{socket.gethostname()}.celery.pidbox"
+
+    # Newer servers refuse queues that are neither durable nor of a single connection.
+    with pytest.raises(ResourceLocked):
+        count_consumers(own)
+    assert count_consumers("worker-1") >= 1
+    deployment.stop("arabica-worker@")
+    deployment.start_unit("arabica-worker@")
+    deployment.wait_until_ready()
+
+    with pytest.raises(NotFound):
+        count_consumers(own)
+
+
+def count_consumers(queue: str) -> int:
+    """Return how many listen to a queue of RabbitMQ; raise as the server does."""
+    with Connection(RABBITMQ) as server:
+        channel: Any = server.channel()  # the types know no AMQP
+        return int(channel.queue_declare(queue, passive=True).consumer_count)
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -1,59 +1,16 @@
 """Nothing of a dead attempt lives on, and its run says in words what has happened."""
 
-import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.stack.worker_process import WorkerProcess, prepare
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a migrated database that knows worker 1 and the processes."""
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(PROJECT, folder)
-    return folder
-
-
-@pytest.fixture
-def worker(prepared: Path, tmp_path: Path) -> Iterator[WorkerProcess]:
-    """Return a worker that is not started yet."""
-    worker = WorkerProcess(PROJECT, tmp_path / "var")
-    shutil.copytree(prepared, worker.folder)
-    yield worker
-    worker.end()
-
+from tests.stack.worker_process import PATIENCE, WorkerProcess, end_within, lives, status_of
 
 RECONCILE = "from processes.queueing import end_abandoned_runs; print(end_abandoned_runs())"
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def end_within(processes: list[psutil.Process], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while any(lives(process) for process in processes):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def status_of(worker: WorkerProcess) -> str:
-    return str(worker.rows("run")[0]["status"])
 
 
 def reconcile_until_ended(worker: WorkerProcess) -> None:
@@ -207,7 +164,7 @@ def test_cancelled_run_that_ignores_sigterm_is_killed_after_its_grace(
     child = worker.wait_for_run("first")
 
     cancel(worker)
-    time.sleep(2)
+    worker.wait_until((worker.folder / "first.told").exists)
     assert lives(child)
     worker.wait_until(lambda: status_of(worker) != "RUNNING")
 
@@ -229,13 +186,27 @@ def test_stopped_worker_ends_what_is_left_after_its_grace(
 
     worker.stop()
 
-    assert 2 <= time.monotonic() - told_at < 10
+    assert 2 <= time.monotonic() - told_at < 25  # and not the 30 that it gets otherwise
     assert not any(lives(process) for process in attempt)
     [run] = worker.rows("run")
     assert (run["status"], run["reason"]) == (status, "worker_stopped")
     assert run["message"].startswith("The worker was stopped: node worker-1@")
     assert run["message"].endswith("the run went on for longer than 2 seconds.")
     assert worker.rows("attempt")[0]["outcome"] == "lost"
+
+
+def test_worker_whose_celery_gives_up_takes_no_more_and_ends(worker: WorkerProcess) -> None:
+    worker.environment["SHUTDOWN_GRACE"] = "2"
+    worker.queue("first", "second")
+    worker.start(module="tests.stack.failing_worker")
+    worker.wait_for_run("first")
+
+    code = worker.process.wait(PATIENCE)
+
+    assert code != 0
+    first, second = worker.rows("run")
+    assert (first["status"], first["reason"]) == ("FAILED", "worker_stopped")
+    assert second["status"] == "WAITING"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])

@@ -40,7 +40,7 @@ def test_kill_of_the_supervisor_leaves_no_process_behind(fresh: Installation) ->
 
     os.kill(fresh.process.pid, signal.SIGKILL)
 
-    _, alive = psutil.wait_procs(processes[1:], timeout=5)
+    _, alive = psutil.wait_procs(processes[1:], timeout=30)
     assert [process.cmdline() for process in alive] == []
 
 
@@ -52,7 +52,7 @@ def test_interrupt_stops_everything(fresh: Installation) -> None:
 
     fresh.process.communicate(timeout=60)
     assert fresh.process.returncode == 0
-    _, alive = psutil.wait_procs(processes[1:], timeout=5)
+    _, alive = psutil.wait_procs(processes[1:], timeout=30)
     assert alive == []
 
 

@@ -1,34 +1,12 @@
 """`manage.py worker` as an operating-system process: how it stops, and how it is killed."""
 
-import shutil
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.stack.worker_process import WorkerProcess, kill_pool_child, prepare
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a migrated database that knows worker 1 and the processes."""
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(PROJECT, folder)
-    return folder
-
-
-@pytest.fixture
-def worker(prepared: Path, tmp_path: Path) -> Iterator[WorkerProcess]:
-    """Return a worker that is not started yet."""
-    worker = WorkerProcess(PROJECT, tmp_path / "var")
-    shutil.copytree(prepared, worker.folder)
-    yield worker
-    worker.end()
+from tests.stack.worker_process import WorkerProcess, kill_pool_child
 
 
 def test_idle_worker_stops_in_good_order(worker: WorkerProcess) -> None:
@@ -49,7 +27,7 @@ def test_stopping_worker_finishes_what_it_runs_and_takes_nothing_more(
     worker.queue("first", "second")
     worker.wait_for_run("first")
 
-    worker.process.terminate()
+    worker.tell_to_stop()
     time.sleep(1)
     worker.let_end("first")
     worker.let_end("second")
@@ -68,7 +46,7 @@ def test_killed_worker_leaves_no_pool_child(worker: WorkerProcess) -> None:
 
     worker.process.kill()
 
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
     assert worker.rows("node")[0]["stopped_at"] is None
 
@@ -98,7 +76,7 @@ def test_replaced_pool_child_ends_when_its_worker_is_killed(worker: WorkerProces
 
     worker.process.kill()
 
-    _, alive = psutil.wait_procs([replaced], timeout=5)
+    _, alive = psutil.wait_procs([replaced], timeout=30)
     assert alive == []
 
 
@@ -106,7 +84,9 @@ def test_replaced_pool_child_ends_when_its_worker_is_killed(worker: WorkerProces
     ("arguments", "sentence"),
     [
         (["--id", "7"], "There is no worker 7; there are: 1 · first."),
-        (["--id", "1", "--concurrency", "0"], "--concurrency takes a whole number from 1."),
+        (["--id", "1", "--concurrency", "0"], "--concurrency takes a whole number from 1 to 256."),
+        (["--id", "1", "--concurrency", "-1"], "--concurrency takes a whole number from 1 to 256."),
+        (["--id", "1", "--concurrency", "10000"], "takes a whole number from 1 to 256."),
         (["--id", "first"], "argument --id: invalid int value: 'first'"),
     ],
 )

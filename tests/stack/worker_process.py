@@ -39,7 +39,7 @@ PROCESSES = '''
             try:
                 wait(folder, name)
             except SystemExit:
-                pass
+                Path(folder, f"{name}.told").touch()
 
 
     @process(name="Nest")
@@ -53,19 +53,23 @@ PROCESSES = '''
 '''
 PREPARE = "from processes.models import Worker; Worker.objects.create(name='first')"
 QUEUE = """
-from processes.models import ProcessModel
+from processes.models import ProcessModel, Worker
 from processes.queueing import queue_run
+worker = Worker.objects.filter(pk={worker_id}).first()
 ProcessModel.objects.update(on_worker_lost={on_worker_lost!r})
 model = ProcessModel.objects.get(name={process!r})
 for name in {names!r}:
-    queue_run(model, {{"folder": {folder!r}, "name": name}})
+    queue_run(model, {{"folder": {folder!r}, "name": name}}, worker=worker)
 """
 
 
 class WorkerProcess:
-    """A node of worker 1 with a folder, a database and a broker of its own."""
+    """A node of worker 1 with a folder, a database and a broker of its own.
 
-    def __init__(self, project: Path, folder: Path) -> None:
+    Another one in the same folder, under another name, is another node of the installation.
+    """
+
+    def __init__(self, project: Path, folder: Path, *, name: str = "output") -> None:
         self.project = project
         self.folder = folder
         self.environment = clean_environment() | {
@@ -74,7 +78,7 @@ class WorkerProcess:
             "PROCESS_MODULES": "waiting_process",
             "LOG_LEVEL": "DEBUG",  # where Celery says that it is ready
         }
-        self._output = folder / "output"
+        self._output = folder / name
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -95,10 +99,17 @@ class WorkerProcess:
             check=False,
         )
 
-    def start(self, *, concurrency: int = 1, quick: bool = False) -> None:
-        """Start it and return once it is ready; with leases of three seconds if `quick`."""
-        program = ["-m", "tests.stack.quick_worker"] if quick else ["manage.py"]
-        arguments = [*program, "worker", "--id", "1", "--concurrency", str(concurrency)]
+    def start(
+        self, *, worker_id: int = 1, concurrency: int = 1, quick: bool = False, module: str = ""
+    ) -> None:
+        """Start it, or the module that takes its place, and return once it is ready.
+
+        With leases of three seconds if `quick`.
+        """
+        module = "tests.stack.quick_worker" if quick else module
+        program = ["-m", module] if module else ["manage.py"]
+        options = ["--id", str(worker_id), "--concurrency", str(concurrency)]
+        arguments = [*program, "worker", *options]
         with self._output.open("w") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, *arguments],
@@ -144,12 +155,22 @@ class WorkerProcess:
         children = self.process.children(recursive=True)
         return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
-    def queue(self, *names: str, process: str = "Wait", on_worker_lost: str = "fail") -> None:
+    def queue(
+        self,
+        *names: str,
+        process: str = "Wait",
+        on_worker_lost: str = "fail",
+        worker_id: int | None = None,
+    ) -> None:
         """Queue runs that say their process and wait for permission to end."""
-        folder = str(self.folder)
-        self.shell(
-            QUEUE.format(names=names, folder=folder, process=process, on_worker_lost=on_worker_lost)
+        code = QUEUE.format(
+            names=names,
+            folder=str(self.folder),
+            process=process,
+            on_worker_lost=on_worker_lost,
+            worker_id=worker_id,
         )
+        self.shell(code)
 
     def shell(self, code: str) -> str:
         """Return what lines of Python print in a process of the installation."""
@@ -169,6 +190,11 @@ class WorkerProcess:
         file = self.folder / name
         self.wait_until(lambda: file.exists() and file.read_text() != "")
         return psutil.Process(int(file.read_text()))
+
+    def tell_to_stop(self) -> None:
+        """Send SIGTERM and return once the worker has taken note of it."""
+        self.process.terminate()
+        self.wait_until(lambda: "Warm shutdown" in self._output.read_text())
 
     def let_end(self, name: str) -> None:
         """Permit the run to end."""
@@ -210,3 +236,26 @@ def kill_pool_child(worker: WorkerProcess) -> psutil.Process:
     worker.wait_until(lambda: any(child != killed for child in worker.pool()))
     [replaced] = (child for child in worker.pool() if child != killed)
     return replaced
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process goes on."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_within(processes: list[psutil.Process], seconds: float) -> bool:
+    """Wait until all have ended; return whether they have within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while any(lives(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def status_of(worker: WorkerProcess) -> str:
+    """Return the status of the only run."""
+    return str(worker.rows("run")[0]["status"])

@@ -12,6 +12,8 @@ from processes.nodes import Node
 from processes.registration import load_processes
 from processes.registry import UnusableModule
 
+MAX_CONCURRENCY = 256  # each is a process of its own
+
 
 class Command(BaseCommand):
     """Execute runs for a worker, on this host, until told to stop."""
@@ -34,10 +36,19 @@ class Command(BaseCommand):
         if worker is None:
             known = ", ".join(str(worker) for worker in Worker.objects.all()) or "none yet"
             raise CommandError(f"There is no worker {options['id']}; there are: {known}.")
-        if options["concurrency"] < 1:
-            raise CommandError("--concurrency takes a whole number from 1.")
+        if not 1 <= options["concurrency"] <= MAX_CONCURRENCY:
+            raise CommandError(f"--concurrency takes a whole number from 1 to {MAX_CONCURRENCY}.")
+        self._warn_of_idleness(worker)
         self._load_processes()
         raise SystemExit(run_node(Node(worker.pk, options["concurrency"])))
+
+    def _warn_of_idleness(self, worker: Worker) -> None:
+        """Tell why the node will take nothing for now; whoever enables the worker finds it ready."""
+        state = "disabled" if not worker.enabled else "paused" if worker.paused_at else ""
+        if state:
+            switch = "enabled" if state == "disabled" else "resumed"
+            text = f"Worker {worker.pk} is {state}: this node takes no runs until it is {switch}"
+            self.stderr.write(f"{text} in the admin, under Workers.")
 
     def _load_processes(self) -> None:
         try:

@@ -16,7 +16,6 @@ from scheduler.models import Fire, Schedule
 from scheduler.planning import create_schedule
 from tests.faults.checker import check_runs, check_schedule
 from tests.faults.conftest import pick
-from tests.faults.findings import Findings
 from tests.faults.ground import Ground
 from tests.faults.mortal_beat import UNLUCKY_PLAN
 from tests.faults.results import Result
@@ -67,7 +66,14 @@ def test_every_fire_time_runs_once_whatever_happens_to_the_beats(ground: Ground,
         f"{BEATS} beats, {_count_claims()} claims; {dict(happened)};"
         f" claimed at most {claimed.total_seconds():.1f} s late; slowest: fire time to start"
     )
-    _report(findings, seed=seed, slowest=late.total_seconds(), note=note)
+    Result.of(
+        f"10 beats ({ground.pair})",
+        findings,
+        trials=SCHEDULES * SECONDS + 1,
+        seed=seed,
+        slowest=late.total_seconds(),
+        note=note,
+    ).keep()
     assert not findings, str(findings)
     assert len(ids) == SCHEDULES * SECONDS + 1
     assert set(Run.objects.values_list("status", flat=True)) == {Run.Status.SUCCEEDED}
@@ -99,14 +105,3 @@ def _greatest(rows: QuerySet[Any], duration: CombinedExpression) -> timedelta:
 
 def _count_claims() -> int:
     return Fire.objects.values("recorded_at").distinct().order_by().count()
-
-
-def _report(findings: Findings, *, seed: int, slowest: float, note: str) -> None:
-    Result.of(
-        f"10 beats ({connection.vendor})",
-        findings,
-        trials=SCHEDULES * SECONDS + 1,
-        seed=seed,
-        slowest=slowest,
-        note=note,
-    ).keep()

@@ -46,7 +46,7 @@ def test_overlap_policies_hold_and_other_clients_are_served(ground: Ground, seed
     quiet = client.time_starts(STARTS)
     plans = [_make_plan(model, number) for number in range(SCHEDULES)]
     began = int(time.time()) + 1
-    ground.start("beat", "manage.py", "beat")
+    ground.start_beat()
 
     findings = Findings()
     with _watching(plans, findings):
@@ -67,7 +67,7 @@ def test_overlap_policies_hold_and_other_clients_are_served(ground: Ground, seed
         f" ratio {ratio:.2f}; slowest: that p95"
     )
     Result.of(
-        f"14 overload ({connection.vendor})",
+        f"14 overload ({ground.pair})",
         findings,
         trials=SCHEDULES * (until - began),
         seed=seed,

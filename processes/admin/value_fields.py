@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from processes.admin.widgets import CodeArea, CodeInput, DateInput, MomentInput, OneOf, TextArea
 from processes.models import Parameter
 from processes.value_types import ValueType
-from scheduler.admin.widgets import CodeArea, CodeInput, DateInput, MomentInput, OneOf, TextArea
 
 NOT_GIVEN = ("", _("not given"))
 LENGTH_OF_ISO_SECONDS = len("2026-11-23T14:30:00")
