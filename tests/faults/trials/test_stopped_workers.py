@@ -63,10 +63,10 @@ def test_worker_that_was_stopped_counts_no_more(
         lambda: not _held_by_first_attempt(ids), "the leases to be lost", seconds=STOPPED
     )
     time.sleep(max(0.0, since + STOPPED - time.monotonic()))
+    on = time.monotonic()
     for process in reversed(processes):
         with suppress(psutil.NoSuchProcess):  # an attempt ends itself when its lease runs out
             process.send_signal(signal.SIGCONT)
-    on = time.monotonic()
     gone = ground.wait_until(lambda: not _find_living(ground, old), "the old attempts to be gone")
     time.sleep(WATCHED)
     ground.wait_until(lambda: not Run.objects.unfinished().exists(), "the last run", seconds=60)
