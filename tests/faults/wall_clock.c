@@ -41,7 +41,7 @@ int clock_gettime(clockid_t id, struct timespec *at)
 int gettimeofday(struct timeval *at, void *zone)
 {
     int failed = syscall(SYS_gettimeofday, at, zone);
-    if (!failed && at)
+    if (!failed)
         at->tv_sec += wrong_by();
     return failed;
 }

@@ -63,11 +63,11 @@ def test_worker_that_was_stopped_counts_no_more(
         lambda: not _held_by_first_attempt(ids), "the leases to be lost", seconds=STOPPED
     )
     time.sleep(max(0.0, since + STOPPED - time.monotonic()))
+    on = time.monotonic()
     for process in reversed(processes):
         with suppress(psutil.NoSuchProcess):  # an attempt ends itself when its lease runs out
             process.send_signal(signal.SIGCONT)
-    on = time.monotonic()
-    gone = ground.wait_until(lambda: not _find_living(old), "the old attempts to be gone")
+    gone = ground.wait_until(lambda: not _find_living(ground, old), "the old attempts to be gone")
     time.sleep(WATCHED)
     ground.wait_until(lambda: not Run.objects.unfinished().exists(), "the last run", seconds=60)
     ground.stop("beat")
@@ -134,8 +134,14 @@ def _read_pids(ground: Ground) -> dict[tuple[str, str], tuple[int, int]]:
     return {(run, number): (int(own), int(beside)) for run, number, own, beside in lines}
 
 
-def _find_living(pids: dict[tuple[str, str], tuple[int, int]]) -> list[int]:
-    return [pid for pair in pids.values() for pid in pair if _is_alive(pid)]
+def _find_living(ground: Ground, pids: dict[tuple[str, str], tuple[int, int]]) -> list[int]:
+    """Return what lives of the attempts; a pool child whose function has returned is free again."""
+    attempts = ground.journal.read().attempts
+    living = []
+    for (run_id, number), (own, beside) in pids.items():
+        has_returned = attempts[UUID(run_id)][int(number)].outcome
+        living += [pid for pid in ([beside] if has_returned else [own, beside]) if _is_alive(pid)]
+    return living
 
 
 def _is_alive(pid: int) -> bool:
