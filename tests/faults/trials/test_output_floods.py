@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import psutil
+import pytest
 from django.db import connection
 
 from connector.models import ApiClient
@@ -16,14 +17,14 @@ from processes.models import ProcessModel, Run, RunLog, Worker
 from processes.recording import MAX_LOG_CHARACTERS, TRUNCATED
 from processes.synchronization import sync_processes
 from tests.conftest import make_caller
-from tests.faults import flooding
-from tests.faults.conftest import pick
+from tests.faults import conftest, flooding
 from tests.faults.findings import Findings
 from tests.faults.ground import Ground
 from tests.faults.results import Result
 
 MEGABYTE = 1024 * 1024
-SIZE = pick(short=16, long=1024)  # megabytes that are printed
+SIZE = 1024  # megabytes that are printed
+pytestmark = pytest.mark.skipif(conftest.SIZE != "long", reason="takes minutes")
 ALLOWED = 32  # megabytes of memory
 PATIENCE = 300.0
 FLOOD = f"head -c {SIZE * MEGABYTE}"
@@ -40,10 +41,7 @@ OUTPUTS = {
 }
 REFUSALS = {"size": "limit", "names": "at most 1,000 are kept", "nan": "N"}
 SCRIPT = "#!/bin/sh\ncase $1 in\n{cases}\nesac\n"
-KINDS = pick(
-    short=[("command", "line"), ("command", "names"), ("python", "lines")],
-    long=[(executor, kind) for executor in ("command", "python") for kind in (*PRINTS, *OUTPUTS)],
-)
+KINDS = [(executor, kind) for executor in ("command", "python") for kind in (*PRINTS, *OUTPUTS)]
 
 
 def test_floods_are_capped_marked_and_cost_the_worker_little(ground: Ground, seed: int) -> None:
