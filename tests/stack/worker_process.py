@@ -153,7 +153,7 @@ class WorkerProcess:
     def pool(self) -> list[psutil.Process]:
         """Return the living pool children."""
         children = self.process.children(recursive=True)
-        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in children if lives(child)]
 
     def queue(
         self,
