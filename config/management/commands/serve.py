@@ -2,7 +2,6 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.db import connections
 from config import demonstration
 from config.management.commands.web import require_free_port
 from config.preparation import ADMIN_NAME, CLIENT_NAME, Prepared, prepare
-from config.supervisor import Child, Supervisor
+from config.serving import Plan, hand_over
 from processes.models import Worker
 from processes.registry import UnusableModule
 
@@ -32,20 +31,29 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until Ctrl-C or SIGTERM."""
+        """Prepare, then become the process that serves until Ctrl-C or SIGTERM."""
         require_free_port(settings.HOST, settings.PORT)
         prepared = self._prepare() if options["prepare"] else None
         worker = prepared.worker if prepared else Worker.objects.order_by("pk").first()
         if worker is None:
             raise CommandError("There is no worker yet; add --prepare, or make one in the admin.")
         connections.close_all()
-        supervisor = Supervisor(
-            [_child("web"), _child("worker", "--id", str(worker.pk)), _child("beat")],
-            # The worker ends what is left when its own grace is over; this one is for the rest.
-            grace=settings.SHUTDOWN_GRACE + 5,
-            on_started=lambda: _greet(prepared, supervisor.announce),
+        address = f"http://{_reachable(settings.HOST)}:{settings.PORT}"
+        password = prepared.client_password if prepared else None
+        hand_over(
+            Plan(
+                children={
+                    "web": _command("web"),
+                    "worker": _command("worker", "--id", str(worker.pk)),
+                    "beat": _command("beat"),
+                },
+                # The worker ends what is left when its own grace is over; this is for the rest.
+                grace=settings.SHUTDOWN_GRACE + 5,
+                address=address,
+                greeting=_greet(address, prepared),
+                client=(CLIENT_NAME, password) if password else None,
+            )
         )
-        raise SystemExit(supervisor.run())
 
     def _prepare(self) -> Prepared:
         try:
@@ -54,34 +62,26 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
 
-def _greet(prepared: Prepared | None, say: Callable[[str], None]) -> None:
-    """Say where everything is, once it is ready, and show the first run."""
-    address = f"http://{_reachable(settings.HOST)}:{settings.PORT}"
-    demonstration.wait_until_ready(address)
+def _greet(address: str, prepared: Prepared | None) -> str:
+    """Return where everything is, and how to begin."""
     password = prepared.client_password if prepared else None
-    say(
-        "\n".join(
-            [
-                "",
-                f"Arabica is ready at {address}",
-                f"  admin     {address}/admin/",
-                f"  API docs  {address}/api/docs/",
-                "",
-                *(_accounts(prepared) if prepared else []),
-                "Start a process:",
-                demonstration.curl_line(address, CLIENT_NAME, password or "$ARABICA_PASSWORD"),
-                "",
-            ]
-        )
+    return "\n".join(
+        [
+            "",
+            f"Arabica is ready at {address}",
+            f"  admin     {address}/admin/",
+            f"  API docs  {address}/api/docs/",
+            "",
+            *(_accounts(prepared) if prepared else []),
+            "Start a process:",
+            demonstration.curl_line(address, CLIENT_NAME, password or "$ARABICA_PASSWORD"),
+            "",
+        ]
     )
-    if password:
-        say("The first run, made now over HTTP:")
-        demonstration.demonstrate(address, CLIENT_NAME, password, say)
 
 
-def _child(name: str, *arguments: str) -> Child:
-    manage = str(Path(settings.BASE_DIR) / "manage.py")
-    return Child(name, [sys.executable, manage, name, *arguments])
+def _command(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), name, *arguments]
 
 
 def _accounts(prepared: Prepared) -> list[str]:
