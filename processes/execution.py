@@ -90,9 +90,17 @@ def claim_run(node: nodes.Node) -> Run | None:
             run = choice.lock()
             if run is not None:
                 run.is_limited = choice.is_limited
+                run.declared_outputs = _find_declared_outputs(run.process_model)
                 _begin_attempt(run, node)
                 return run
     return None
+
+
+def _find_declared_outputs(process_model: ProcessModel) -> dict[str, str]:
+    """Return the types of outputs that the executor does not know; it checks a function's."""
+    if process_model.executor == ProcessModel.Executor.PYTHON:
+        return {}
+    return dict(process_model.outputs.values_list("name", "value_type"))
 
 
 def _begin_attempt(run: Run, node: nodes.Node) -> None:
@@ -164,7 +172,8 @@ def _carry_out(
     )
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
-        return check_outputs(outputs, max_bytes=run.process_model.max_output_bytes), None
+        limit = run.process_model.max_output_bytes
+        return check_outputs(outputs, max_bytes=limit, types=run.declared_outputs), None
     except ProcessFailed as error:
         return {}, error
     except (Exception, SystemExit) as error:

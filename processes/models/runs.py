@@ -1,7 +1,9 @@
 """Every execution: runs, their attempts and their logs."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Self
 
 import uuid_utils.compat
@@ -169,8 +171,10 @@ class Run(models.Model):
     lease_token = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
 
-    # Known to whoever has claimed it: whether it counts for a limit of parallel runs.
+    # Known to whoever has claimed it: whether it counts for a limit of parallel runs, and the types
+    # of the outputs that no code checks, by name.
     is_limited = False
+    declared_outputs: Mapping[str, str] = MappingProxyType({})
 
     objects = RunQuerySet.as_manager()
 

@@ -1,5 +1,6 @@
 """A run of a command on a worker: what is stored of its end."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ def execute(node: nodes.Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     executor = CommandExecutor(tmp_path, tmp_path / "var")
     monkeypatch.setitem(execution.EXECUTORS, ProcessModel.Executor.COMMAND, executor)
 
-    def execute(script: str, **fields: Any) -> Run:
+    def execute(script: str, *, outputs: dict[str, str] | None = None, **fields: Any) -> Run:
         program = tmp_path / "program"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         model = ProcessModelFactory.create(
             executor="command", configuration={"argv": ["program"]}, **fields
         )
+        for name, value_type in (outputs or {}).items():
+            model.outputs.create(name=name, value_type=value_type)
         RunFactory.create(process_model=model)
         run = execution.claim_run(node)
         assert run is not None
@@ -76,3 +79,30 @@ def test_progress_is_stored(execute: Any) -> None:
     run = execute('echo "3 10" > "$ARABICA_PROGRESS"; echo "10 10" >> "$ARABICA_PROGRESS"')
 
     assert (run.progress_done, run.progress_total) == (10.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("value_type", "value", "sentence"),
+    [
+        ("integer", '"three"', "The output 'x' takes a whole number such as 5"),
+        ("boolean", "1", "The output 'x' takes true or false"),
+        ("date", '"2026-02-30"', "The output 'x' takes a date such as 2026-11-23"),
+        ("text", "5", "The output 'x' takes text such as 'blue'"),
+    ],
+)
+def test_output_of_another_type_than_declared_fails_the_run(
+    execute: Any, value_type: str, value: str, sentence: str
+) -> None:
+    run = execute(f'echo \'{{"x": {value}}}\' > "$ARABICA_OUTPUTS"', outputs={"x": value_type})
+
+    assert (run.status, run.outputs) == ("FAILED", None)
+    assert run.message.startswith(sentence)
+
+
+def test_outputs_of_their_declared_types_and_others_are_kept(execute: Any) -> None:
+    types = {"count": "integer", "day": "date", "color": "choice", "left": "number"}
+    outputs = {"count": 3, "day": "2026-11-25", "color": "blue", "left": None, "more": [1]}
+
+    run = execute(f"echo '{json.dumps(outputs)}' > \"$ARABICA_OUTPUTS\"", outputs=types)
+
+    assert (run.status, run.outputs) == ("SUCCEEDED", outputs)
