@@ -103,9 +103,18 @@ class ProcessModelAdmin(ModelAdmin):
         (None, {"fields": ["name", "title", "description", "application", "enabled"]}),
         (
             _("Defaults of its runs"),
-            {"fields": ["default_worker", "default_retry_count", "default_retry_delay"]},
+            {
+                "fields": [
+                    "default_worker",
+                    ("default_retry_count", "default_retry_delay"),
+                    "on_worker_lost",
+                ]
+            },
         ),
-        (_("Limits"), {"fields": ["max_parallel_runs", ("time_limit", "kill_grace")]}),
+        (
+            _("Limits"),
+            {"fields": ["max_parallel_runs", ("time_limit", "kill_grace"), "max_output_bytes"]},
+        ),
         (_("Execution"), {"fields": ["executor", "configuration", "accepts_undeclared_values"]}),
     ]
 

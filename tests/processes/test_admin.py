@@ -132,6 +132,8 @@ def test_what_the_code_owns_cannot_be_edited(operator: Client) -> None:
             "default_retry_count": "3",
             "default_retry_delay": "00:01:00",
             "kill_grace": "00:00:10",
+            "on_worker_lost": "retry",
+            "max_output_bytes": "1000",
             "parameters-TOTAL_FORMS": "1",
             "parameters-INITIAL_FORMS": "1",
             "parameters-0-id": str(parameter.pk),
@@ -147,15 +149,18 @@ def test_what_the_code_owns_cannot_be_edited(operator: Client) -> None:
         "default_worker",
         "default_retry_count",
         "default_retry_delay",
+        "on_worker_lost",
         "max_parallel_runs",
         "time_limit",
         "kill_grace",
+        "max_output_bytes",
         "accepts_undeclared_values",
     ]
     stored = ProcessModel.objects.get(pk=process_model.pk)
     assert answer.status_code == 302
     assert (stored.name, stored.title) == (process_model.name, "")
     assert (stored.default_retry_count, stored.default_retry_delay.seconds) == (3, 60)
+    assert (stored.on_worker_lost, stored.max_output_bytes) == ("retry", 1000)
     assert stored.parameters.get().name == "company"
 
 
