@@ -162,9 +162,15 @@ class ProcessModel(models.Model):
         max_length=10,
         choices=OnWorkerLost.choices,
         default=OnWorkerLost.FAIL,
+        help_text=_(
+            "Nobody knows how far such an attempt came. Retry makes another one, even where a run"
+            " has no retries: choose it for what may be done twice."
+        ),
     )
     max_output_bytes = models.PositiveIntegerField(
-        _("maximum size of the outputs in bytes"), default=1024 * 1024
+        _("maximum size of the outputs in bytes"),
+        default=1024 * 1024,
+        help_text=_("As JSON. A run that sets more fails."),
     )
     accepts_undeclared_values = models.BooleanField(
         _("accepts undeclared values"),
