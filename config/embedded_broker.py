@@ -11,6 +11,7 @@ import os
 import secrets
 import sqlite3
 import threading
+from collections import deque
 from contextlib import suppress
 from queue import Empty
 from time import monotonic
@@ -66,6 +67,7 @@ class Session:
         self._locks = _open_locks(f"{path}.owners")
         self._place: list[tuple[int, int]] = []  # where the files lay when they were opened
         self._swept_at = 0.0
+        self._done_with: deque[tuple[str, int | None]] = deque()
         self._connection: sqlite3.Connection | None = None
         with _mutex:
             _sessions.add(self)
@@ -93,13 +95,30 @@ class Session:
         self.run("UPDATE message SET owner = NULL WHERE id = ? AND owner = ?", tag, self.owner)
 
     def delete(self, tag: str) -> None:
-        """Delete a message that is done with."""
-        self.run("DELETE FROM message WHERE id = ? AND owner = ?", tag, self.owner)
+        """Delete a message that is done with.
+
+        Raise OperationalError where the file takes no change, as on a full disk; the message stays
+        this session's, and is deleted at a later sweep.
+        """
+        self._done_with.append((tag, self.owner))
+        self._delete_done_with()
+
+    def _delete_done_with(self) -> None:
+        while self._done_with:
+            done = self._done_with[0]
+            self.run("DELETE FROM message WHERE id = ? AND owner = ?", *done)
+            with suppress(ValueError):  # another thread was here, too
+                self._done_with.remove(done)
 
     def sweep(self, *, unless_within: float = 0.0) -> None:
         """Free what dead sessions own, unless this was done in the last `unless_within` seconds."""
         if monotonic() - self._swept_at < unless_within:
             return
+        try:
+            self._delete_done_with()
+        except sqlite3.OperationalError as error:
+            if not hasattr(error, "sqlite_errorcode"):  # not the disk: there is another file now
+                raise
         for (owner,) in self.run(
             "SELECT owner FROM message WHERE owner IS NOT NULL"
             " UNION SELECT owner FROM queue WHERE owner IS NOT NULL"
@@ -215,8 +234,10 @@ class QoS(virtual.QoS):
     channel: "Channel"
 
     def ack(self, delivery_tag: str) -> None:
-        self.channel.session.delete(delivery_tag)
+        # Settled whatever becomes of the file: one that is not would take a place of the prefetch
+        # count for ever, and after as many the consumer would be sent nothing more.
         super().ack(delivery_tag)
+        self.channel.session.delete(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         # Marked as settled first: once it is free, it may come back under the same tag.

@@ -335,6 +335,28 @@ def test_a_full_prefetch_leaves_the_rest_to_others(
     assert payloads(take(other.default_channel, 1)) == [2]
 
 
+def test_a_consumer_goes_on_after_acknowledgements_that_the_file_did_not_take(
+    connection: Connection,
+) -> None:
+    publish(connection, 1, 2, 3)
+    channel: Any = connection.default_channel
+    received: list[Any] = []
+    consumer = Consumer(channel, [bells], on_message=received.append)
+    consumer.qos(prefetch_count=1)
+
+    with consumer:
+        connection.drain_events(timeout=PATIENCE)
+        channel.session.run("PRAGMA query_only = ON")  # as little as a full disk takes
+        with pytest.raises(sqlite3.OperationalError):
+            received[0].ack()
+        channel.session.run("PRAGMA query_only = OFF")
+        connection.drain_events(timeout=PATIENCE)
+    channel.session.sweep()
+
+    assert payloads(received) == [1, 2]
+    assert stored(connection, "message") == 2
+
+
 def test_a_broadcast_reaches_every_consumer_once(connection: Connection, other: Connection) -> None:
     news = Exchange("news", type="fanout")
     radios = [Queue(f"radio {number}", news, exclusive=True) for number in (1, 2)]
