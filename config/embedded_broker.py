@@ -97,8 +97,8 @@ class Session:
     def delete(self, tag: str) -> None:
         """Delete a message that is done with.
 
-        Raise OperationalError where the file takes no change, as on a full disk; the message stays
-        this session's, and is deleted at a later sweep.
+        Raise OperationalError where the file takes no change, as on a full disk; nobody else is
+        given the message, and a later sweep deletes it.
         """
         self._done_with.append((tag, self.owner))
         self._delete_done_with()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from processes import execution, nodes
 from processes.ending import has_died, signal_attempt
 from processes.exceptions import LeaseLost
-from processes.lifetime import look_at_exit
+from processes.lifetime import look_at_exit, name_signal
 from processes.models import Run
 from processes.moments import describe_time_limit, format_moment
 from processes.slots import Held, Slot
@@ -169,9 +169,4 @@ def _describe(exit_code: int | None) -> str:
 
 
 def _name_signal(exit_code: int | None) -> str:
-    if exit_code is None or exit_code >= 0:
-        return ""
-    try:
-        return signal.Signals(-exit_code).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {-exit_code}"
+    return name_signal(-exit_code) if exit_code is not None and exit_code < 0 else ""

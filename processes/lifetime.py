@@ -91,6 +91,14 @@ def look_at_exit(pid: int) -> int | None:
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
+def name_signal(number: int) -> str:
+    """Return how people know a signal, such as SIGKILL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+
+
 def kill_own_tree() -> None:
     """Kill this process and all it has started, as `signal_tree` does; never returns."""
     kill_descendants()

@@ -19,6 +19,7 @@ from processes.executors.command_configuration import (
 from processes.executors.command_folder import CommandFolder, make_folder
 from processes.executors.output_lines import OutputLines
 from processes.executors.shepherding import End, Shepherded, shepherded
+from processes.lifetime import name_signal
 
 WORK_FOLDER = "commands"  # in VAR_DIR
 HINTS = {
@@ -111,7 +112,7 @@ def _check_end(end: End, last_line: str) -> None:
     if end.exit_code == 0 and not end.told:
         return
     said = f" The last it said: {last_line}" if last_line else ""
-    name = _name_signal(end.signal) if end.signal else ""
+    name = name_signal(end.signal) if end.signal else ""
     if end.failure:
         text = f"The program could not be started: {end.failure}."
     elif end.told:
@@ -124,13 +125,6 @@ def _check_end(end: End, last_line: str) -> None:
     else:
         text = f"The command ended with exit code {end.exit_code}."
     raise ProcessFailed(text + said, exit_code=end.exit_code, signal=name)
-
-
-def _name_signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {number}"
 
 
 @contextlib.contextmanager

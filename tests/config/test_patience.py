@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from config.postgresql import base
 from config.postgresql.base import PatientConnection
 from config.postgresql.patience import Door, PatienceMiddleware, patience
-from tests.services import POSTGRESQL, has_postgresql
+from tests.services import POSTGRESQL, REMEDIES, REQUIRED, has_postgresql
 
 PATIENCE = 0.3  # seconds
 
@@ -41,7 +41,7 @@ def patient() -> Iterator[None]:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a connection to PostgreSQL, and a door of this test's own."""
     if not has_postgresql():
-        pytest.skip("PostgreSQL is not there.")
+        (pytest.fail if REQUIRED else pytest.skip)(f"No PostgreSQL: {REMEDIES['postgresql']}.")
     monkeypatch.setattr(base, "door", Door())
     url = POSTGRESQL.rpartition("/")[0] + "/postgres"
     with PatientConnection.connect(url, autocommit=True) as connection:
