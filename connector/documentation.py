@@ -17,7 +17,7 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from connector.exceptions import UNAVAILABLE
+from connector.exceptions import NOT_JSON, UNAVAILABLE, TransactionNotFound
 from connector.serializers import (
     DryRunSerializer,
     ErrorSerializer,
@@ -93,10 +93,14 @@ COMMON = {
         "Use https: credentials are not accepted over plain HTTP from another machine.",
         "insecure_http",
     ),
-    405: _error("Another method.", 'Method "PUT" not allowed.', "method_not_allowed"),
+    405: _error(
+        "Another method; `Allow` says which.",
+        "This call takes the method POST, not PUT.",
+        "method_not_allowed",
+    ),
     406: _error(
-        "The answer is always JSON.",
-        "Could not satisfy the request Accept header.",
+        "`Accept` excludes JSON.",
+        NOT_JSON,
         "not_acceptable",
     ),
     500: _error(
@@ -206,7 +210,11 @@ start: Callable[[Any], Any] = extend_schema(
                 ),
             ],
         ),
-        413: _error("The body is too large.", "The body takes at most 1 MiB.", "body_too_large"),
+        413: _error(
+            "The body is too large.",
+            "The body is over 1 MiB; send less in one request.",
+            "body_too_large",
+        ),
         415: _error(
             "Not JSON in UTF-8.",
             "Send the body as JSON with the header Content-Type: application/json.",
@@ -291,7 +299,7 @@ status: Callable[[Any], Any] = extend_schema(
         ),
         404: _error(
             "Unknown, malformed, or another caller's.",
-            "No transaction with this robustaSpid was found.",
+            TransactionNotFound().message,
             "not_found",
         ),
     },

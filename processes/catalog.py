@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from django.db.models import prefetch_related_objects
+
 from processes.models import ProcessModel, Worker
 
 KEPT_SECONDS = 5.0
@@ -58,17 +60,23 @@ class RecentlyFound(Generic[K, V]):
 
 
 def _read_process_model(name: str) -> ProcessModel | None:
-    return (
-        ProcessModel.objects.filter(name=name)
-        .select_related("default_worker")
-        .prefetch_related("parameters", "outputs")
-        .first()
-    )
+    return ProcessModel.objects.filter(name=name).select_related("default_worker").first()
 
 
 def _read_worker(worker_id: int) -> Worker | None:
     return Worker.objects.filter(pk=worker_id).first()
 
 
-process_models: RecentlyFound[str, ProcessModel] = RecentlyFound(_read_process_model)
-workers: RecentlyFound[int, Worker] = RecentlyFound(_read_worker)
+def read_declarations(process_model: ProcessModel) -> None:
+    """Read what a process model of the catalog declares, where that has not been done.
+
+    Only for callers who may start it: to all others it costs one statement, as an absent one does.
+    """
+    prefetch_related_objects([process_model], "parameters", "outputs")
+
+
+# Absent ones too, or the time of an answer would tell what exists from what does not.
+process_models: RecentlyFound[str, ProcessModel] = RecentlyFound(
+    _read_process_model, remember_absent=True
+)
+workers: RecentlyFound[int, Worker] = RecentlyFound(_read_worker, remember_absent=True)
