@@ -17,7 +17,13 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from connector.exceptions import UNAVAILABLE
+from connector.exceptions import (
+    UNAVAILABLE,
+    ConnectorError,
+    RateLimited,
+    TooManyAttempts,
+    error_body,
+)
 from connector.serializers import (
     DryRunSerializer,
     ErrorSerializer,
@@ -76,6 +82,10 @@ def _error(description: str, message: str, code: str, **errors: list[str]) -> Op
     )
 
 
+def _body_of(error: ConnectorError) -> dict[str, Any]:
+    return error_body(error.message, error.code)
+
+
 COMMON = {
     400: _error(
         "The body or a field of it cannot be taken.",
@@ -98,6 +108,17 @@ COMMON = {
         "The answer is always JSON.",
         "Could not satisfy the request Accept header.",
         "not_acceptable",
+    ),
+    429: OpenApiResponse(
+        ErrorSerializer,
+        "Too many wrong passwords came from this address in the last minute, of this user name or"
+        " altogether: then the right one is refused too. Or the API client has made all requests"
+        " of its minute, starts and status calls together. `Retry-After` says when to try again,"
+        " in whole seconds.",
+        examples=[
+            OpenApiExample("too_many_attempts", value=_body_of(TooManyAttempts(37))),
+            OpenApiExample("rate_limited", value=_body_of(RateLimited(60, 12))),
+        ],
     ),
     500: _error(
         "A fault of ours.",

@@ -12,6 +12,7 @@ from connector.body import read_body
 from connector.exceptions import InvalidRequest
 from connector.identities import Identity
 from connector.parsing import parse_object
+from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
@@ -25,6 +26,7 @@ class ProcessViewSet(ViewSet):
     http_method_names = ["get", "head", "post"]
     # The body is read by the view, after the credentials are checked, with limits of its own.
     parser_classes = []
+    throttle_classes = [ClientRate]
 
     @documentation.start
     @action(detail=False, methods=["post"])
