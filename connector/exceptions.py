@@ -20,6 +20,10 @@ UNAVAILABLE = (
     "The service cannot use its database at the moment. Try again a little later;"
     " a start that was broken off may have been stored."
 )
+KEY_REUSED = (
+    "This Idempotency-Key came with another body in the last 24 hours; use a new key for a new"
+    " start."
+)
 
 
 class ConnectorError(Exception):
@@ -79,6 +83,16 @@ class InvalidRequest(ConnectorError):
         texts = [text for texts in errors.values() for text in texts]
         more = f" (and {len(texts) - 1} more under errors)" if len(texts) > 1 else ""
         return cls(texts[0] + more, errors=errors)
+
+
+class KeyReused(ConnectorError):
+    """The Idempotency-Key has come with another body before."""
+
+    status = 409
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(KEY_REUSED)
 
 
 class TransactionNotFound(ConnectorError):
