@@ -31,6 +31,10 @@ NO_ADDRESS = (
 REFUSED_ADDRESS = "The address cannot be read; send no parameters but those that are documented."
 NOT_JSON = "The answer is always JSON; send the header Accept: application/json, or none."
 MAX_METHOD = 40  # characters of a caller's own in a message
+KEY_REUSED = (
+    "This Idempotency-Key came with another body in the last 24 hours; use a new key for a new"
+    " start."
+)
 
 
 class ConnectorError(Exception):
@@ -91,6 +95,16 @@ class InvalidRequest(ConnectorError):
         if not others:
             return cls(first, errors=errors)
         return cls(f"{first.rstrip('.')} (and {len(others)} more under errors).", errors=errors)
+
+
+class KeyReused(ConnectorError):
+    """The Idempotency-Key has come with another body before."""
+
+    status = 409
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(KEY_REUSED)
 
 
 class TransactionNotFound(ConnectorError):
