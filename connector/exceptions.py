@@ -10,7 +10,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from processes.exceptions import InvalidValues
+from processes.exceptions import InvalidValues, SecretsUnusable
 
 logger = structlog.get_logger(__name__)
 
@@ -19,6 +19,11 @@ RETRY_AFTER_SECONDS = 5
 UNAVAILABLE = (
     "The service cannot use its database at the moment. Try again a little later;"
     " a start that was broken off may have been stored."
+)
+
+NO_SECRETS = (
+    "This process takes a secret, and the service has no key to store it; ask the operator to set"
+    " SECRETS_KEY."
 )
 
 
@@ -109,20 +114,27 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exception, InvalidValues):
         errors = {f"values.{name}": texts for name, texts in exception.errors.items()}
         return _answer(InvalidRequest.of(errors))
+    if isinstance(exception, SecretsUnusable):
+        logger.error("secrets cannot be stored", error=str(exception))
+        return _answer_unavailable(NO_SECRETS)
     if isinstance(exception, rest.APIException):
         return _answer_rest(exception)
     if isinstance(exception, Http404):
         return Response(error_body("There is nothing at this address.", "not_found"), status=404)
     if isinstance(exception, OperationalError | InterfaceError | DatabaseError):
         logger.error("database unavailable", error=str(exception))
-        return Response(
-            error_body(UNAVAILABLE, "unavailable"),
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
+        return _answer_unavailable(UNAVAILABLE)
     logger.error("request failed", exc_info=exception)
     request_id = context["request"].META.get("ARABICA_REQUEST_ID", "")
     return Response(internal_error_body(request_id), status=500)
+
+
+def _answer_unavailable(message: str) -> Response:
+    return Response(
+        error_body(message, "unavailable"),
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def internal_error_body(request_id: str) -> dict[str, Any]:
