@@ -37,6 +37,12 @@ def renew(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return encrypt(text) if number else value
 
 
+def is_current(value: Mapping[str, Any]) -> bool:
+    """Tell whether the first key has encrypted it. Raise NoSecretsKey or WrongSecretsKey."""
+    _, number = _decrypt(value)
+    return number == 0
+
+
 def decrypt_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return values in clear, and the secrets among them. Raise NoSecretsKey or WrongSecretsKey."""
     clear, secrets = dict(values), []

@@ -5,7 +5,7 @@ times are compared first) carries it encrypted, and signed, so that it takes non
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
@@ -30,7 +30,7 @@ LASTS = 86_400  # seconds in which a form that carries a secret has to be sent
 class SecretChange:
     """What a form says of a secret: a text was typed, was typed before, or it is to be removed."""
 
-    typed: str = ""
+    typed: str = field(default="", repr=False)
     carried: str = ""
     is_removed: bool = False
 
@@ -56,6 +56,10 @@ class SecretInput(UnfoldAdminPasswordWidget):
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         """Tell whether the form had no such input."""
         return name not in data
+
+    def format_value(self, value: Any) -> str:
+        """Return nothing: an input never shows a secret."""
+        return ""
 
     def use_required_attribute(self, initial: Any) -> bool:
         """Let it be empty where that keeps something."""
@@ -94,6 +98,10 @@ class SecretField(forms.Field):
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Tell whether anything was typed, or is to be removed."""
         return bool(data)
+
+    def prepare_value(self, value: Any) -> SecretChange | None:
+        """Return what a form shows: nothing of what is stored."""
+        return value if isinstance(value, SecretChange) else None
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Return what the input shows when the form comes back."""
