@@ -11,7 +11,7 @@ from rest_framework import exceptions as rest
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from processes.exceptions import InvalidValues
+from processes.exceptions import InvalidValues, SecretsUnusable
 from processes.outages import OUTAGES
 
 logger = structlog.get_logger(__name__)
@@ -34,6 +34,11 @@ MAX_METHOD = 40  # characters of a caller's own in a message
 KEY_REUSED = (
     "This Idempotency-Key came with another body in the last 24 hours; use a new key for a new"
     " start."
+)
+
+NO_SECRETS = (
+    "This process takes a secret, and the service has no key to store it; ask the operator to set"
+    " SECRETS_KEY."
 )
 
 
@@ -165,6 +170,9 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exception, InvalidValues):
         errors = {f"values.{name}": texts for name, texts in exception.errors.items()}
         return _answer(InvalidRequest.of(errors))
+    if isinstance(exception, SecretsUnusable):
+        logger.error("secrets cannot be stored", error=str(exception))
+        return _answer_unavailable(NO_SECRETS)
     if isinstance(exception, rest.APIException):
         return _answer_rest(exception, context)
     if isinstance(exception, Http404):
@@ -173,14 +181,18 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
         return Response(error_body(REFUSED_ADDRESS, "bad_request"), status=400)
     if isinstance(exception, AWAY):
         logger.error("database unavailable", error=str(exception))
-        return Response(
-            error_body(UNAVAILABLE, "unavailable"),
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
+        return _answer_unavailable(UNAVAILABLE)
     logger.error("request failed", exc_info=exception)
     request_id = context["request"].META.get("ARABICA_REQUEST_ID", "")
     return Response(internal_error_body(request_id), status=500)
+
+
+def _answer_unavailable(message: str) -> Response:
+    return Response(
+        error_body(message, "unavailable"),
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def internal_error_body(request_id: str) -> dict[str, Any]:

@@ -22,6 +22,12 @@ def shorten(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
+def name_type(value: Any) -> str:
+    """Return what kind of JSON a value is."""
+    names = {str: "text", list: "a list", bool: "a boolean", dict: "an object"}
+    return names.get(type(value), "a number")
+
+
 class StartField(serializers.Field[Any, Any, Any, Any]):
     """A field of the start call, able to say as JSON schema what it takes."""
 
@@ -80,7 +86,8 @@ class ObjectField(StartField):
         """Return the object as it is."""
         if not isinstance(data, dict):
             raise serializers.ValidationError(
-                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not {shorten(data)}.'
+                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not'
+                f" {name_type(data)}."  # quoted, a text with the values in it would tell secrets
             )
         return data
 

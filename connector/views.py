@@ -21,6 +21,7 @@ from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
+from processes.secrets import mask
 
 SAVED = "Process saved"
 # Who sends one of these would be surprised by a real run.
@@ -101,6 +102,6 @@ def _describe(start: Start) -> dict[str, Any]:
         "plan": start.timing.describe(),
         "fireTimes": [moment.isoformat() for moment in start.timing.fire_times()],
         "worker": worker.pk if worker else None,
-        "values": start.values,
+        "values": mask(start.values),
         "warnings": start.warnings,
     }

@@ -8,9 +8,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Count, F, FilteredRelation, Q
 from django.db.models.functions import Greatest
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from processes.encryption import encrypt
+from processes.exceptions import SecretsUnusable
 from processes.models.workers import Worker
+from processes.secrets import is_encrypted
 from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
@@ -27,6 +31,8 @@ VALUE_TYPES = [
     (ValueType.CHOICE.value, _("choice")),
     (ValueType.JSON.value, _("JSON")),
 ]
+# What a process answers is not secret, so an output is none.
+PARAMETER_TYPES = [*VALUE_TYPES, (ValueType.SECRET.value, _("secret"))]
 
 
 printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
@@ -208,6 +214,11 @@ class ProcessModel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def secret_names(self) -> set[str]:
+        """The names of the parameters that are secret."""
+        return {parameter.name for parameter in self.parameters.all() if parameter.is_secret}
+
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
         return self.accepts_undeclared_values or not self.parameters.all()
@@ -221,7 +232,7 @@ class Parameter(models.Model):
     )
     name = models.CharField(_("name"), max_length=200, validators=[printable])
     value_type = models.CharField(
-        _("type"), max_length=20, choices=VALUE_TYPES, default=ValueType.TEXT
+        _("type"), max_length=20, choices=PARAMETER_TYPES, default=ValueType.TEXT
     )
     required = models.BooleanField(_("required"), default=True)
     default = models.JSONField(_("default"), null=True, blank=True)
@@ -243,16 +254,25 @@ class Parameter(models.Model):
 
     def clean(self) -> None:
         """Refuse a default that the parameter itself would refuse."""
-        if self.default is None:
+        if self.default is None or (self.is_secret and is_encrypted(self.default)):
             return
         try:
             self.default = self.convert(self.default)
-        except WrongType as error:
+        except (WrongType, SecretsUnusable) as error:
             raise ValidationError({"default": str(error)}) from error
 
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether its values are encrypted and never shown."""
+        return self.value_type == ValueType.SECRET
+
     def convert(self, value: Any) -> Any:
-        """Return `value` in the form it is stored in. Raise WrongType if it is of another type."""
-        return convert(ValueType(self.value_type), value, choices=self.choices)
+        """Return `value` in the form it is stored in, encrypted if it is a secret.
+
+        Raise WrongType if it is of another type, NoSecretsKey if it cannot be encrypted.
+        """
+        stored = convert(ValueType(self.value_type), value, choices=self.choices)
+        return encrypt(stored) if self.is_secret else stored
 
 
 class Output(models.Model):

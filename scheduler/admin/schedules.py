@@ -18,6 +18,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from processes.admin.wording import show_json
+from processes.secrets import mask
 from scheduler.admin.actions import RUN_PERMISSION, ScheduleActions, is_fitting
 from scheduler.admin.filters import StateFilter
 from scheduler.admin.form_pages import FormPages
@@ -135,7 +136,7 @@ class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, ModelAd
     @admin.display(description=_("values"))
     def shown_values(self, schedule: Schedule) -> SafeString:
         """Return the values its runs are started with."""
-        return show_json(schedule.values)
+        return show_json(mask(schedule.values, schedule.process_model.secret_names))
 
     @admin.display(description=_("plan"), ordering="quartz")
     def plan(self, schedule: Schedule) -> SafeString:
