@@ -6,12 +6,14 @@ from django.contrib.auth.models import Group, User
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from processes.admin.audited import AuditedPages
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
+class UserAdmin(AuditedPages, auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
     """People who log in, or call the connector API with their own password."""
 
     form = UserChangeForm
@@ -20,5 +22,5 @@ class UserAdmin(auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes 
 
 
 @admin.register(Group)
-class GroupAdmin(auth.GroupAdmin, ModelAdmin):
+class GroupAdmin(AuditedPages, auth.GroupAdmin, ModelAdmin):
     """Permissions that people share."""

@@ -17,12 +17,13 @@ from unfold.decorators import action, display
 
 from connector.client_creation import replace_secrets
 from connector.models import ApiClient
+from processes.admin.audited import AuditedPages
 from processes.admin.confirmation import ask_first, is_confirmed
 from processes.admin.wording import coloured, show_time
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(ModelAdmin):
+class ApiClientAdmin(AuditedPages, ModelAdmin):
     """The systems that may call the connector API. Their passwords are never stored."""
 
     list_display = ["name_and_description", "shown_state", "shown_limits", "shown_expiry"]

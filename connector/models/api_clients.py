@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from processes.models import Application, ProcessModel, Worker
+from processes.models.trails import Trail
 
 SECRET_BYTES = 32
 
@@ -55,6 +56,11 @@ class ApiClient(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+
+    history = Trail(
+        excluded=["created_at", "last_used_at"],
+        relations=["applications", "process_models", "workers"],
+    )
 
     class Meta:
         verbose_name = _("API client")
@@ -103,6 +109,7 @@ class ApiSecret(models.Model):
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
 
     objects = ApiSecretQuerySet.as_manager()
+    history = Trail(excluded=["digest"], parent="client")
 
     class Meta:
         verbose_name = _("API secret")

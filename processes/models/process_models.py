@@ -1,5 +1,6 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from django.db.models import Count, F, FilteredRelation, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
 
+from processes.models.trails import MASK, Trail
 from processes.models.workers import Worker
 from processes.value_types import ValueType, WrongType, convert
 
@@ -17,6 +19,7 @@ MAX_RETRY_COUNT = 99
 MAX_RETRY_DELAY = timedelta(days=1)
 MIN_TIME_LIMIT = timedelta(seconds=1)
 MAX_KILL_GRACE = timedelta(hours=1)
+SECRET = "secret"  # noqa: S105 - the type of a parameter
 VALUE_TYPES = [
     (ValueType.TEXT.value, _("text")),
     (ValueType.INTEGER.value, _("integer")),
@@ -37,6 +40,8 @@ class Application(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True, validators=[printable])
     description = models.TextField(_("description"), blank=True)
+
+    history = Trail()
 
     class Meta:
         verbose_name = _("application")
@@ -179,6 +184,7 @@ class ProcessModel(models.Model):
     )
 
     objects = ProcessModelQuerySet.as_manager()
+    history = Trail()
 
     class Meta:
         verbose_name = _("process model")
@@ -208,9 +214,18 @@ class ProcessModel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values with a mask in place of each that is a secret."""
+        secrets = {each.name for each in self.parameters.all() if each.value_type == SECRET}
+        return {name: MASK if name in secrets else value for name, value in values.items()}
+
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
         return self.accepts_undeclared_values or not self.parameters.all()
+
+
+def _mask_default(parameter: "Parameter", default: Any) -> Any:
+    return MASK if parameter.value_type == SECRET else default
 
 
 class Parameter(models.Model):
@@ -228,6 +243,8 @@ class Parameter(models.Model):
     choices = models.JSONField(_("choices"), default=list, blank=True)
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model", shown={"default": _mask_default})
 
     class Meta:
         verbose_name = _("parameter")
@@ -267,6 +284,8 @@ class Output(models.Model):
     )
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model")
 
     class Meta:
         verbose_name = _("output")
