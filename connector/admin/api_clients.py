@@ -19,11 +19,12 @@ from connector.admin.client_form import ApiClientForm
 from connector.admin.refusals import show_refusals
 from connector.admin.secret_pages import SecretPages
 from connector.models import ApiClient
+from processes.admin.audited import AuditedPages
 from processes.admin.wording import coloured, show_time
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(SecretPages, ModelAdmin):
+class ApiClientAdmin(AuditedPages, SecretPages, ModelAdmin):
     """The systems that may call the connector API. Their passwords are never stored."""
 
     form = ApiClientForm

@@ -17,6 +17,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from processes.models import Application, ProcessModel, Worker
+from processes.models.trails import Trail
 from scheduler.addresses import parse_network, show_network
 
 SECRET_BYTES = 32
@@ -108,6 +109,11 @@ class ApiClient(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
+    history = Trail(
+        excluded=["created_at", "last_used_at"],
+        relations=["applications", "process_models", "workers"],
+    )
+
     class Meta:
         verbose_name = _("API client")
         verbose_name_plural = _("API clients")
@@ -163,6 +169,7 @@ class ApiSecret(models.Model):
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
     objects = ApiSecretQuerySet.as_manager()
+    history = Trail(excluded=["digest", "last_used_at"], parent="client")
 
     class Meta:
         verbose_name = _("API secret")
