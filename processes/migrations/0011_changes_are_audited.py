@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 ('object_name', models.CharField(blank=True, max_length=200, verbose_name='object')),
                 ('changes', models.JSONField(default=dict, encoder=processes.models.audit.ReadableEncoder, verbose_name='changes')),
                 ('name', models.CharField(max_length=200, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+\\Z', 'Use printable characters only.')], verbose_name='name')),
-                ('value_type', models.CharField(choices=[('text', 'text'), ('integer', 'integer'), ('number', 'number'), ('boolean', 'boolean'), ('date', 'date'), ('date-time', 'date-time'), ('choice', 'choice'), ('json', 'JSON'), ('secret', 'secret')], default=processes.value_types.ValueType['TEXT'], max_length=20, verbose_name='type')),
+                ('value_type', models.CharField(choices=[('text', 'text'), ('integer', 'integer'), ('number', 'number'), ('boolean', 'boolean'), ('date', 'date'), ('date-time', 'date-time'), ('choice', 'choice'), ('json', 'JSON')], default=processes.value_types.ValueType['TEXT'], max_length=20, verbose_name='type')),
                 ('help_text', models.TextField(blank=True, verbose_name='help text')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
                 ('history_user_id', models.BigIntegerField(null=True)),
