@@ -17,7 +17,15 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from connector.exceptions import NOT_JSON, UNAVAILABLE, TransactionNotFound
+from connector.exceptions import (
+    NOT_JSON,
+    UNAVAILABLE,
+    ConnectorError,
+    RateLimited,
+    TooManyAttempts,
+    TransactionNotFound,
+    error_body,
+)
 from connector.serializers import (
     PUBLISHED_KEYS,
     DryRunSerializer,
@@ -95,6 +103,10 @@ def _error(description: str, message: str, code: str, **errors: list[str]) -> Op
     )
 
 
+def _body_of(error: ConnectorError) -> dict[str, Any]:
+    return error_body(error.message, error.code)
+
+
 COMMON = {
     400: _error(
         "The body or a field of it cannot be taken.",
@@ -121,6 +133,17 @@ COMMON = {
         "`Accept` excludes JSON.",
         NOT_JSON,
         "not_acceptable",
+    ),
+    429: OpenApiResponse(
+        ErrorSerializer,
+        "Too many wrong passwords came from this address in the last minute, of this user name or"
+        " altogether: then the right one is refused too. Or the API client has made all requests"
+        " of its minute, starts and status calls together. `Retry-After` says when to try again,"
+        " in whole seconds.",
+        examples=[
+            OpenApiExample("too_many_attempts", value=_body_of(TooManyAttempts(37))),
+            OpenApiExample("rate_limited", value=_body_of(RateLimited(60, 12))),
+        ],
     ),
     500: _error(
         "A fault of ours.",

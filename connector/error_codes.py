@@ -6,6 +6,8 @@ CODES = {
     "bad_request": "Django refuses the request: its host name, or its address.",
     "unauthorized": "No, malformed or wrong credentials, or ones that count no more.",
     "insecure_http": "Credentials came over plain HTTP from another machine.",
+    "too_many_attempts": "Too many wrong user names or passwords came from the address.",
+    "rate_limited": "The API client has made all requests of its minute.",
     "not_found": "No transaction of the caller has this id, or nothing is at the address.",
     "method_not_allowed": "The call takes another method.",
     "not_acceptable": "The caller does not take JSON.",

@@ -10,7 +10,6 @@ from django.http import Http404
 from rest_framework import exceptions as rest
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from processes.exceptions import InvalidValues
 from processes.outages import OUTAGES
@@ -107,6 +106,33 @@ class TransactionNotFound(ConnectorError):
         )
 
 
+class TooManyAttempts(ConnectorError):
+    """Too many wrong passwords have come from there; `seconds` says when to try again."""
+
+    status = 429
+    code = "too_many_attempts"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "Too many wrong user names or passwords came from your address;"
+            f" try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+class RateLimited(ConnectorError):
+    """The client has made all requests of this minute; `seconds` says when the next one begins."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, limit: int, seconds: int) -> None:
+        super().__init__(
+            f"More requests than {limit} a minute are not answered; try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
 def error_body(
     message: str, code: str, errors: Mapping[str, list[str]] | None = None
 ) -> dict[str, Any]:
@@ -119,7 +145,6 @@ def error_body(
 
 def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     """Turn whatever a view raised into JSON with a readable message; nothing gets through."""
-    set_rollback()
     _render_as_json(context["request"])
     if isinstance(exception, ConnectorError):
         return _answer(exception)

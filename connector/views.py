@@ -14,6 +14,7 @@ from connector.exceptions import InvalidRequest
 from connector.identities import Identity
 from connector.negotiation import JsonOnly
 from connector.parsing import parse_object
+from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
@@ -30,6 +31,7 @@ class ProcessViewSet(ViewSet):
     # The body is read by the view, after the credentials are checked, with limits of its own.
     parser_classes = []
     content_negotiation_class = JsonOnly
+    throttle_classes = [ClientRate]
 
     @documentation.start
     @action(detail=False, methods=["post"])
