@@ -171,7 +171,7 @@ start: Callable[[Any], Any] = extend_schema(
         ),
         OpenApiParameter(
             "Idempotency-Key",
-            {"type": "string", "pattern": "^[!-+\\--~]{1,255}$"},
+            {"type": "string", "pattern": "^[!-~]{1,255}$"},
             OpenApiParameter.HEADER,
             description="Makes it safe to send a start again: for 24 hours the same key with the"
             " same body (the same bytes) is answered with the robustaSpid of the first, and"
