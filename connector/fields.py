@@ -22,6 +22,12 @@ def shorten(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
+def name_type(value: Any) -> str:
+    """Return what kind of JSON a value is."""
+    names = {str: "text", list: "a list", bool: "a boolean", dict: "an object"}
+    return names.get(type(value), "a number")
+
+
 class StartField(serializers.Field[Any, Any, Any, Any]):
     """A field of the start call, able to say as JSON schema what it takes."""
 
@@ -56,7 +62,8 @@ class TextField(StartField):
 
     def describe_given(self) -> dict[str, Any]:
         """Return the JSON schema."""
-        return {"type": "string", "maxLength": self.max_length}
+        shortest = {"minLength": 1} if self.required else {}
+        return {"type": "string", "maxLength": self.max_length} | shortest
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text."""
@@ -80,7 +87,8 @@ class ObjectField(StartField):
         """Return the object as it is."""
         if not isinstance(data, dict):
             raise serializers.ValidationError(
-                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not {shorten(data)}.'
+                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not'
+                f" {name_type(data)}."  # quoted, a text with the values in it would tell secrets
             )
         return data
 
@@ -124,7 +132,7 @@ class FlagField(StartField):
         """Return the JSON schema."""
         return {
             "type": ["string", "boolean"],
-            "pattern": "^([yYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])?$",
+            "pattern": "^([yYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])?,?$",
         }
 
     def to_internal_value(self, data: Any) -> bool:

@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class RecentlyFound(Generic[K, V]):
-    """What `find` returned in the last five seconds.
+    """What `find` returned in the last five seconds, or in the last `seconds`.
 
     What was not found is asked for again, unless `remember_absent`: then a name that is new takes
     effect within five seconds too. A change in the database is in force for every process within
@@ -29,10 +29,12 @@ class RecentlyFound(Generic[K, V]):
         find: Callable[[K], V | None],
         *,
         remember_absent: bool = False,
+        seconds: float = KEPT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find = find
         self._clock = clock
+        self._seconds = seconds
         self._remember_absent = remember_absent
         self._kept: dict[K, tuple[float, V | None]] = {}
         self._lock = threading.Lock()
@@ -50,7 +52,7 @@ class RecentlyFound(Generic[K, V]):
             else:
                 if len(self._kept) >= MAX_KEPT:
                     self._kept.clear()
-                self._kept[key] = (now + KEPT_SECONDS, value)
+                self._kept[key] = (now + self._seconds, value)
         return value
 
     def clear(self) -> None:

@@ -27,6 +27,7 @@ from processes.admin.run_filters import (
 from processes.admin.run_page import RunPage, describe_progress, measure
 from processes.admin.wording import show_duration, show_json, show_reason, show_status, show_time
 from processes.models import Run
+from processes.secrets import mask
 from processes.waiting import Wait, explain_waits
 
 SHORT_MESSAGE = 80
@@ -156,7 +157,7 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     def duration_and_attempt(self, run: Run) -> tuple[str, SafeString]:
         """Return how long it took over the number of the attempt that did."""
         if not run.attempt:
-            return "-", SafeString()
+            return "-", SafeString("")
         attempt = _now("attempt %(number)d") % {"number": run.attempt}
         return self.shown_duration(run), format_html('<span class="ar-nowrap">{}</span>', attempt)
 
@@ -173,7 +174,7 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     @admin.display(description=_("values"))
     def shown_values(self, run: Run) -> SafeString:
         """Return the values it was started with."""
-        return show_json(run.values)
+        return show_json(mask(run.values, run.process_model.secret_names))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
         """Return the list that explains waiting runs."""
