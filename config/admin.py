@@ -6,6 +6,10 @@ from django.contrib.auth.models import Group, User
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config.lockout_admin import AccessAttemptAdmin
+
+__all__ = ["AccessAttemptAdmin", "GroupAdmin", "UserAdmin"]
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model
@@ -23,7 +24,7 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {Run}
+NEVER_ADDED = {AccessAttempt, Run}
 NEVER_DELETED = {Run}
 CONFIRMED = [
     (Worker, "pause"),
@@ -59,6 +60,7 @@ def rows(db: None) -> dict[type[Model], Model]:
         WorkerNodeFactory.create().worker,
         Application.objects.create(name="Accounting"),
         ApiClientFactory.create(),
+        AccessAttempt.objects.create(username="ada", failures_since_start=1),
         Group.objects.create(name="Staff"),
         UserFactory.create(),
     ]
@@ -155,7 +157,7 @@ def test_the_sidebar_leads_nowhere_that_the_reader_may_not_go(
             if item["has_permission"]
         ]
 
-        assert len(links) == (12 if rights else 0)
+        assert len(links) == (13 if rights else 0)
         assert [link for link in links if browser.get(link).status_code != 200] == []
 
 
