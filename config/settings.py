@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from csp import constants as csp
+
 from config.environment import (
     read_choice,
     read_database,
@@ -53,6 +55,31 @@ SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        # Alpine, which moves the admin's controls, compiles the expressions of its attributes.
+        "script-src": [csp.SELF, csp.UNSAFE_EVAL],
+        "style-src": [csp.SELF, csp.UNSAFE_INLINE],
+        "img-src": [csp.SELF, "data:"],
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+    }
+}
+# A name of one's own: cookies of two programs on one host, but different ports, are mixed up. The
+# prefix makes browsers refuse the cookie from anybody but this very host, over TLS.
+COOKIE_PREFIX = "__Host-arabica" if HTTPS else "arabica"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}-session"
+SESSION_COOKIE_AGE = 3600 * read_integer("SESSION_HOURS", 12, minimum=1, maximum=24 * 30)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
+CSRF_COOKIE_HTTPONLY = True  # pages read the token from their forms
+CSRF_COOKIE_SAMESITE = "Lax"
 
 # What it runs
 PROCESS_MODULES = read_list("PROCESS_MODULES")
@@ -61,6 +88,7 @@ WORKER_CONCURRENCY = read_integer("WORKER_CONCURRENCY", 2, minimum=1, maximum=25
 RUN_RETENTION_DAYS = read_integer("RUN_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
 LOG_RETENTION_DAYS = read_integer("LOG_RETENTION_DAYS", 30, minimum=1, maximum=36_500)
 FIRE_RETENTION_DAYS = read_integer("FIRE_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
+AUDIT_RETENTION_DAYS = read_integer("AUDIT_RETENTION_DAYS", 730, minimum=1, maximum=36_500)
 SHUTDOWN_GRACE = read_integer("SHUTDOWN_GRACE", 30, minimum=0, maximum=3600)
 
 INSTALLED_APPS = [
@@ -85,6 +113,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "connector.middleware.RequestIdMiddleware",
+    "config.headers.ProtectiveHeaders",
     "config.postgresql.patience.PatienceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -92,6 +121,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "connector.middleware.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -129,6 +159,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
+# The ids of the audit's entries are ordered by time: that index serves dates too.
+SIMPLE_HISTORY_DATE_INDEX = False
+
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
@@ -148,6 +181,7 @@ STORAGES = {
     },
 }
 
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # Maps are half of all bytes, and only debuggers ask for them; the others are compressed already.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ["map", "png", "jpg", "jpeg", "gif", "webp", "woff", "woff2"]
 
@@ -179,6 +213,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "PREPROCESSING_HOOKS": ["connector.documentation.list_canonical_paths"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "connector.documented_headers.complete_answers",
+    ],
 }
 
 # Celery: messages are doorbells, the database row is the truth, so nothing here keeps a message safe.

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from connector.credentials import identify
 from connector.identities import Identity
 from connector.unread import SENDER_IS_KNOWN
+from processes.origin import name_actor
 from scheduler.addresses import is_loopback
 
 REALM = 'Basic realm="Arabica connector API", charset="UTF-8"'
@@ -26,10 +27,12 @@ class ConnectorAuthentication(BaseAuthentication):
         """Return the caller; raise one and the same refusal for every failure."""
         if not _is_private(request):
             raise PermissionDenied(INSECURE, code="insecure_http")
-        identity = identify(*_read_credentials(request.META.get("HTTP_AUTHORIZATION", "")))
+        name, password = _read_credentials(request.META.get("HTTP_AUTHORIZATION", ""))
+        identity = identify(name, password, request.META.get("REMOTE_ADDR", ""))
         if identity is None:
             raise _refusal()
         request.META[SENDER_IS_KNOWN] = True
+        name_actor(identity.actor)
         return identity, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -17,8 +17,19 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from connector.exceptions import UNAVAILABLE
+from connector.exceptions import (
+    KEY_REUSED,
+    NOT_JSON,
+    UNAVAILABLE,
+    ConnectorError,
+    KeyReused,
+    RateLimited,
+    TooManyAttempts,
+    TransactionNotFound,
+    error_body,
+)
 from connector.serializers import (
+    PUBLISHED_KEYS,
     DryRunSerializer,
     ErrorSerializer,
     StartedSerializer,
@@ -53,6 +64,24 @@ class StartFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         return schema
 
 
+class StartSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """The body of a start: no other fields than its own, and one of them in the published spelling."""
+
+    target_class = "connector.serializers.StartSerializer"
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the schema, closed."""
+        schema: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        for published, name in PUBLISHED_KEYS.items():
+            schema["properties"][published] = schema["properties"][name] | {
+                "deprecated": True,
+                "description": f"Read as `{name}`, with a warning.",
+            }
+        return schema | {"additionalProperties": False}
+
+
 class StatusSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """The answer to a status call: beside its own keys there is one for each output."""
 
@@ -76,6 +105,10 @@ def _error(description: str, message: str, code: str, **errors: list[str]) -> Op
     )
 
 
+def _body_of(error: ConnectorError) -> dict[str, Any]:
+    return error_body(error.message, error.code)
+
+
 COMMON = {
     400: _error(
         "The body or a field of it cannot be taken.",
@@ -93,11 +126,26 @@ COMMON = {
         "Use https: credentials are not accepted over plain HTTP from another machine.",
         "insecure_http",
     ),
-    405: _error("Another method.", 'Method "PUT" not allowed.', "method_not_allowed"),
+    405: _error(
+        "Another method; `Allow` says which.",
+        "This call takes the method POST, not PUT.",
+        "method_not_allowed",
+    ),
     406: _error(
-        "The answer is always JSON.",
-        "Could not satisfy the request Accept header.",
+        "`Accept` excludes JSON.",
+        NOT_JSON,
         "not_acceptable",
+    ),
+    429: OpenApiResponse(
+        ErrorSerializer,
+        "Too many wrong passwords came from this address in the last minute, of this user name or"
+        " altogether: then the right one is refused too. Or the API client has made all requests"
+        " of its minute, starts and status calls together. `Retry-After` says when to try again,"
+        " in whole seconds.",
+        examples=[
+            OpenApiExample("too_many_attempts", value=_body_of(TooManyAttempts(37))),
+            OpenApiExample("rate_limited", value=_body_of(RateLimited(60, 12))),
+        ],
     ),
     500: _error(
         "A fault of ours.",
@@ -120,7 +168,23 @@ start: Callable[[Any], Any] = extend_schema(
             "dryRun",
             OpenApiTypes.BOOL,
             description="Check everything, store nothing, and say the plan and its fire times.",
-        )
+        ),
+        OpenApiParameter(
+            "Idempotency-Key",
+            {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            OpenApiParameter.HEADER,
+            description="Makes it safe to send a start again: for 24 hours the same key with the"
+            " same body (the same bytes) is answered with the robustaSpid of the first, and"
+            " nothing new is started. A refused start leaves the key free; a dry run neither"
+            " uses nor answers for one.",
+        ),
+        OpenApiParameter(
+            "Idempotent-Replayed",
+            {"type": "string", "const": "true"},
+            OpenApiParameter.HEADER,
+            response=[200],
+            description="Only on an answer that repeats that of an earlier start with the key.",
+        ),
     ],
     examples=[
         OpenApiExample(
@@ -206,7 +270,12 @@ start: Callable[[Any], Any] = extend_schema(
                 ),
             ],
         ),
-        413: _error("The body is too large.", "The body takes at most 1 MiB.", "body_too_large"),
+        409: _error("The key came with another body before.", KEY_REUSED, KeyReused.code),
+        413: _error(
+            "The body is too large.",
+            "The body is over 1 MiB; send less in one request.",
+            "body_too_large",
+        ),
         415: _error(
             "Not JSON in UTF-8.",
             "Send the body as JSON with the header Content-Type: application/json.",
@@ -291,7 +360,7 @@ status: Callable[[Any], Any] = extend_schema(
         ),
         404: _error(
             "Unknown, malformed, or another caller's.",
-            "No transaction with this robustaSpid was found.",
+            TransactionNotFound().message,
             "not_found",
         ),
     },

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from processes.origin import Actor
+
 
 @dataclass(frozen=True)
 class Identity:
     """An API client or a permitted Django user, as the rest of the connector knows it.
 
-    `process_models`, `applications` and `workers` are ids; None means all.
+    `process_models`, `applications` and `workers` are ids; None means all. `rate_limit` is in
+    requests a minute, None for no limit; only API clients have one, and a `client_id`.
     """
 
     owner: str
@@ -16,9 +19,17 @@ class Identity:
     process_models: frozenset[int] | None = None
     applications: frozenset[int] = frozenset()
     workers: frozenset[int] | None = None
+    client_id: int | None = None
+    rate_limit: int | None = None
 
     # What REST framework's permission classes look at.
     is_authenticated = True
+
+    @property
+    def actor(self) -> Actor:
+        """Return what the audit calls the identity."""
+        kind, _, key = self.owner.partition(":")
+        return Actor(f"{kind}:{self.name}", int(key) if kind == "user" else None)
 
     def may_run(self, process_model: Any) -> bool:
         """Tell whether the identity may start this process model."""

@@ -10,6 +10,8 @@ from processes.secrets import is_encrypted
 from processes.value_types import WrongType
 
 SHOWN_NAME = 255
+MAX_REMEDIES = 10
+UNKNOWN = "is not a value of this process"
 NOT_ENCRYPTED = "a value in clear, not an encrypted one"
 
 
@@ -38,13 +40,13 @@ def check_values(
             errors[name] = [f"{name!r} takes {error.expected}."]
         except MissingValue as error:
             errors[name] = [str(error)]
-    for name in values.keys() - parameters.keys():
-        if is_encrypted(values[name]) and name not in kept:
-            errors[name] = [f"{name!r} takes {NOT_ENCRYPTED}."]
-        elif process_model.takes_any_value():
-            checked[name] = values[name]
-        else:
-            errors[name] = [_unknown(name, list(parameters))]
+    undeclared = [name for name in values if name not in parameters]
+    if process_model.takes_any_value():
+        smuggled = [n for n in undeclared if is_encrypted(values[n]) and n not in kept]
+        errors |= {name: [f"{name!r} takes {NOT_ENCRYPTED}."] for name in smuggled}
+        checked |= {name: values[name] for name in undeclared}
+    else:
+        errors |= _refuse_unknown(undeclared, list(parameters))
     if errors:
         raise InvalidValues(errors)
     return checked
@@ -75,9 +77,16 @@ def _article(value_type: str) -> str:
     return f"an {value_type}" if value_type[0] in "aeiou" else f"a {value_type}"
 
 
+def _refuse_unknown(names: list[str], known: list[str]) -> dict[str, list[str]]:
+    """Return a text for each name, with a remedy for the first ones: near names take time to find."""
+    errors = {name: [_unknown(name, known)] for name in names[:MAX_REMEDIES]}
+    others = names[MAX_REMEDIES:]
+    return errors | {name: [f"{name[:SHOWN_NAME]!r} {UNKNOWN}."] for name in others}
+
+
 def _unknown(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     shown = name[:SHOWN_NAME]
     if near:
-        return f"{shown!r} is not a value of this process; did you mean {near[0]!r}?"
-    return f"{shown!r} is not a value of this process; it takes {', '.join(map(repr, known))}."
+        return f"{shown!r} {UNKNOWN}; did you mean {near[0]!r}?"
+    return f"{shown!r} {UNKNOWN}; it takes {', '.join(map(repr, known))}."

@@ -1,5 +1,6 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -13,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from processes.encryption import encrypt
 from processes.exceptions import SecretsUnusable
+from processes.models.trails import Trail
 from processes.models.workers import Worker
-from processes.secrets import is_encrypted
+from processes.secrets import MASK, is_encrypted, mask
 from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
@@ -43,6 +45,8 @@ class Application(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True, validators=[printable])
     description = models.TextField(_("description"), blank=True)
+
+    history = Trail()
 
     class Meta:
         verbose_name = _("application")
@@ -185,6 +189,7 @@ class ProcessModel(models.Model):
     )
 
     objects = ProcessModelQuerySet.as_manager()
+    history = Trail()
 
     class Meta:
         verbose_name = _("process model")
@@ -219,9 +224,17 @@ class ProcessModel(models.Model):
         """The names of the parameters that are secret."""
         return {parameter.name for parameter in self.parameters.all() if parameter.is_secret}
 
+    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as people may see them: with a mask in place of each that is a secret."""
+        return mask(values, self.secret_names)
+
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
         return self.accepts_undeclared_values or not self.parameters.all()
+
+
+def _mask_default(parameter: "Parameter", default: Any) -> Any:
+    return MASK if parameter.is_secret else default
 
 
 class Parameter(models.Model):
@@ -239,6 +252,8 @@ class Parameter(models.Model):
     choices = models.JSONField(_("choices"), default=list, blank=True)
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model", shown={"default": _mask_default})
 
     class Meta:
         verbose_name = _("parameter")
@@ -287,6 +302,8 @@ class Output(models.Model):
     )
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model")
 
     class Meta:
         verbose_name = _("output")

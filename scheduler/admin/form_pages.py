@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from processes.admin.audited import may_view_audit
 from processes.models import ProcessModel
 from scheduler import planning
 from scheduler.admin.choice import choose_process_model, find_process_model
@@ -175,7 +176,7 @@ def _show_form(
         "zones": zone_names(),
         "preview": preview_form(form) if form.is_bound else _preview_stored(schedule),
         "offer": find_offer(form),
-        "show_history": schedule is not None,
+        "show_history": schedule is not None and may_view_audit(request),
         "show_save": True,
         "show_save_and_continue": True,
         "can_change": True,

@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin.dropdown_filters import RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from processes.admin.audited import AuditedPages
 from processes.admin.wording import show_json
 from processes.secrets import mask
 from scheduler.admin.actions import RUN_PERMISSION, ScheduleActions, is_fitting
@@ -74,7 +75,7 @@ class ScheduleChangeList(ChangeList):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, ModelAdmin):
+class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, AuditedPages, ModelAdmin):
     """Plans of process models."""
 
     list_display = [
