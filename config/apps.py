@@ -1,5 +1,7 @@
 """The project as an app of its own: its management commands and log format."""
 
+import importlib
+
 from django.apps import AppConfig
 
 from config.logs import configure_structlog
@@ -11,5 +13,6 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Send structured events through the configured handlers."""
+        """Send structured events through the configured handlers, and look at the settings."""
         configure_structlog()
+        importlib.import_module("config.checks")  # registers the system checks
