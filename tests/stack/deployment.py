@@ -64,8 +64,11 @@ class Deployment:
         command = read_command(self.project / f"deploy/{name}.service", self.project)
         self._start(name, command, self.environment)
 
-    def start_proxy(self) -> None:
-        """Start nginx with the site of the chapter, on ports that are free."""
+    def start_proxy(self, **replaced: str) -> None:
+        """Start nginx with the site of the chapter, on ports that are free.
+
+        `replaced` are directives with another value, such as `limit_conn="arabica 3"`.
+        """
         key, certificate = self.folder / "arabica.key", self.folder / "arabica.pem"
         subprocess.run(  # noqa: S603 - a key for this test alone
             [
@@ -85,6 +88,9 @@ class Deployment:
         }.items():
             assert given in site
             site = site.replace(given, wanted)
+        for directive, text in replaced.items():
+            site, found = re.subn(rf"(?m)^( +{directive}) .*;", rf"\1 {text};", site)
+            assert found
         whole = self.folder / "nginx.conf"
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
