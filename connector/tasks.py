@@ -1,8 +1,14 @@
-"""Housekeeping of the connector, which the beat sends by an entry of django-celery-beat's."""
+"""Housekeeping tasks that the beat sends by django-celery-beat's own entries."""
 
 from celery import shared_task
 
-from connector import retention
+from connector import retention, throttling
+
+
+@shared_task(name="connector.purge_attempts", ignore_result=True)
+def purge_attempts() -> None:
+    """Delete wrong attempts to sign in that are older than a day; safe to deliver twice."""
+    throttling.purge_attempts()
 
 
 @shared_task(name="connector.purge_idempotency_records", ignore_result=True)

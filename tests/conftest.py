@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
 
-from connector import credentials
+from connector import known_clients, throttling, usage
 from connector.models import ApiClient
 from processes import catalog, queueing, registration
 from processes.models import ProcessModel, Worker
@@ -68,8 +68,14 @@ class Caller:
 @pytest.fixture(autouse=True)
 def _forget_what_was_kept() -> None:
     """Empty the caches that outlive a transaction, and the silence of the doorbell."""
-    for kept in (catalog.process_models, catalog.workers, credentials.clients):
+    for kept in (
+        catalog.process_models,
+        catalog.workers,
+        known_clients.clients,
+        throttling.suspects,
+    ):
         kept.clear()
+    usage.forget_uses()
     queueing.doorbell = queueing.Doorbell()
 
 

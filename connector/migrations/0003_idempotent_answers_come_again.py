@@ -26,8 +26,7 @@ def remove_entry(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connector', '0001_initial'),
-        ('scheduler', '0004_housekeeping_tasks'),
+        ('connector', '0002_wrong_attempts_are_counted'),
     ]
 
     operations = [
