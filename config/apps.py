@@ -11,5 +11,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Send structured events through the configured handlers."""
+        """Send structured events through the configured handlers; listen to log-ins."""
+        from config import logins  # noqa: F401 - models are ready only now
+
         configure_structlog()

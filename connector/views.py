@@ -21,10 +21,12 @@ from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
+from processes.secrets import mask
 
 SAVED = "Process saved"
 # Who sends one of these would be surprised by a real run.
-MISTYPED_DRY_RUN = re.compile(r"(?!dryRun\Z)dry[-_ ]?run", re.IGNORECASE)
+DRY_RUN = "dryRun"
+LIKE_DRY_RUN = re.compile(r"dry[-_ ]?run", re.IGNORECASE)
 
 
 class ProcessViewSet(ViewSet):
@@ -82,14 +84,14 @@ def _answer(
 
 def _wants_dry_run(request: Request) -> bool:
     """Tell whether nothing is to be started; a mistyped or doubtful wish to try is refused."""
-    mistyped = next(filter(MISTYPED_DRY_RUN.fullmatch, request.query_params), None)
-    if mistyped:
-        raise InvalidRequest.on(
-            mistyped, f"{mistyped!r} is not a parameter of this call; did you mean 'dryRun'?"
-        )
-    texts = request.query_params.getlist("dryRun") or ["false"]
-    if len(set(texts)) > 1 or texts[0] not in {"true", "false"}:
-        raise InvalidRequest.on("dryRun", "dryRun takes true or false, once.")
+    for key in filter(LIKE_DRY_RUN.fullmatch, request.query_params):
+        if key != DRY_RUN:
+            raise InvalidRequest.on(
+                key, f"{key!r} is not a parameter of this call; did you mean {DRY_RUN!r}?"
+            )
+    texts = request.query_params.getlist(DRY_RUN) or ["false"]
+    if len(texts) > 1 or texts[0] not in {"true", "false"}:
+        raise InvalidRequest.on(DRY_RUN, f"{DRY_RUN} takes true or false, once.")
     return texts[0] == "true"
 
 
@@ -100,6 +102,6 @@ def _describe(start: Start) -> dict[str, Any]:
         "plan": start.timing.describe(),
         "fireTimes": [moment.isoformat() for moment in start.timing.fire_times()],
         "worker": worker.pk if worker else None,
-        "values": start.values,
+        "values": mask(start.values),
         "warnings": start.warnings,
     }

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connector', '0002_wrong_attempts_are_counted'),
+        ('scheduler', '0004_housekeeping_tasks'),
     ]
 
     operations = [
