@@ -7,7 +7,6 @@ CODES = {
     "unauthorized": "No, malformed or wrong credentials, or ones that count no more.",
     "insecure_http": "Credentials came over plain HTTP from another machine.",
     "too_many_attempts": "Too many wrong user names or passwords came from the address.",
-    "busy": "Too many passwords are being checked; try again after `Retry-After` seconds.",
     "rate_limited": "The API client has made all requests of its minute.",
     "not_found": "No transaction of the caller has this id, or nothing is at the address.",
     "method_not_allowed": "The call takes another method.",

@@ -165,19 +165,6 @@ class TooManyAttempts(ConnectorError):
         )
 
 
-class HashingBusy(ConnectorError):
-    """As many passwords as may are waiting to be checked."""
-
-    status = 503
-    code = "busy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many passwords are being checked at the moment; try again in 1 s.",
-            headers={"Retry-After": "1"},
-        )
-
-
 class RateLimited(ConnectorError):
     """The client has made all requests of this minute; `seconds` says when the next one begins."""
 

@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
-from connector.exceptions import HashingBusy, TooManyAttempts
+from connector.exceptions import TooManyAttempts
 from connector.models import WrongAttempt
 from processes.catalog import RecentlyFound
 from scheduler.addresses import name_sender
@@ -21,7 +21,7 @@ from scheduler.addresses import name_sender
 MINUTE = timedelta(minutes=1)
 MOST_OF_A_NAME = 10
 MOST_OF_AN_ADDRESS = 300
-MOST_IN_LINE = 12  # threads of a process that hash or wait for it: half of them
+MOST_IN_LINE = 20  # threads of a process that hash or wait for it
 KEPT = timedelta(days=1)
 PURGED_AT_ONCE = 1_000
 
@@ -185,12 +185,12 @@ class Hashing:
     def turn(self, *, is_suspect: bool) -> Iterator[None]:
         """Hash within the block.
 
-        Raise TooManyAttempts if another suspect is before this one, HashingBusy at the end of a
-        long line: a flood of names, each with its first wrong password, is no suspect yet.
+        Raise TooManyAttempts if another suspect is before this one, and at the end of a long
+        line: a flood of names, each with its first wrong password, is no suspect yet.
         """
         if not is_suspect:
             if not self._line.acquire(blocking=False):
-                raise HashingBusy()
+                raise TooManyAttempts(1)
             try:
                 with self._hashing:
                     yield

@@ -15,7 +15,7 @@ from scheduler.addresses import name_sender
 # Set in the environ by whoever knows that its sender is no stranger.
 SENDER_IS_KNOWN = "arabica.sender_is_known"
 
-DEFAULT_THREADS = 24  # of a web process
+DEFAULT_THREADS = 32  # of a web process
 MAX_REST = 8 * 1024 * 1024
 PIECE = 64 * 1024
 

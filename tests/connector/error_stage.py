@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 
-from connector.models import ApiClient
+from connector.models import ApiClient, IdempotencyRecord
 from processes import registration
 from processes.models import ProcessModel, Worker
 from processes.synchronization import sync_processes
 from processes.value_types import ValueType
 from tests.conftest import make_caller
 from tests.connector.error_cases.case import Case
+from tests.connector.error_cases.keys import USED_KEY
 from tests.factories import (
     ParameterFactory,
     ProcessModelFactory,
@@ -62,7 +64,15 @@ def set_stage() -> Stage:
     for number, enabled in ((1, True), (2, False), (3, True)):
         WorkerFactory.create(pk=number, enabled=enabled)
     passwords = _make_callers() | _make_users()
+    _use_key()
     return Stage(passwords, _make_transactions())
+
+
+def _use_key() -> None:
+    client = ApiClient.objects.get(name="acme")
+    IdempotencyRecord.objects.create(
+        owner=f"client:{client.pk}", key=USED_KEY, body_digest=b"", robusta_spid=uuid4()
+    )
 
 
 def _make_process_models() -> None:

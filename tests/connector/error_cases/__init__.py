@@ -4,7 +4,16 @@ The same cases go through Django's test client and through the web server, on ea
 docs/errors.md is written from what was answered.
 """
 
-from tests.connector.error_cases import addresses, bodies, callers, faults, fields, names, plans
+from tests.connector.error_cases import (
+    addresses,
+    bodies,
+    callers,
+    faults,
+    fields,
+    keys,
+    names,
+    plans,
+)
 from tests.connector.error_cases.case import Section
 
 SECTIONS: list[Section] = [
@@ -12,6 +21,7 @@ SECTIONS: list[Section] = [
     addresses.SECTION,
     bodies.HEADERS,
     bodies.TEXT,
+    keys.SECTION,
     fields.SECTION,
     plans.SECTION,
     names.SECTION,
