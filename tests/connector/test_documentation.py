@@ -35,9 +35,20 @@ def test_schema_has_the_two_calls_in_one_spelling(schema: dict[str, Any]) -> Non
 def test_schema_documents_every_answer_with_an_example(schema: dict[str, Any]) -> None:
     start = schema["paths"]["/scheduler/connector-api/process/start"]["post"]
 
-    assert {"200", "400", "401", "403", "405", "406", "409", "413", "415", "500", "503"} <= set(
-        start["responses"]
-    )
+    assert {
+        "200",
+        "400",
+        "401",
+        "403",
+        "405",
+        "406",
+        "408",
+        "409",
+        "413",
+        "415",
+        "500",
+        "503",
+    } <= set(start["responses"])
     for answer in start["responses"].values():
         assert answer["content"]["application/json"]["examples"]
 
@@ -50,7 +61,7 @@ def test_schema_has_the_key_of_a_start_and_the_sign_of_a_repeated_answer(
     (key,) = [one for one in start["parameters"] if one["in"] == "header"]
     assert (key["name"], "required" in key) == ("Idempotency-Key", False)
     assert re.compile(key["schema"]["pattern"]).pattern == f"^{KEY.pattern}$"
-    assert list(start["responses"]["200"]["headers"]) == ["Idempotent-Replayed"]
+    assert "Idempotent-Replayed" in start["responses"]["200"]["headers"]
     conflict = start["responses"]["409"]["content"]["application/json"]["examples"]
     assert list(conflict) == ["IdempotencyKeyReused"]
 
