@@ -22,8 +22,6 @@ class DiscreetFilter(SafeExceptionReporterFilter):
         """Return the names of what was posted."""
         return dict.fromkeys(request.POST, self.cleansed_substitute) if request else {}
 
-    def get_traceback_frame_variables(
-        self, request: HttpRequest | None, tb_frame: Any
-    ) -> list[tuple[str, Any]]:
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
         """Return the variables with their types: any of them may hold a secret, whatever its name."""
         return [(name, f"<{type(value).__name__}>") for name, value in tb_frame.f_locals.items()]
