@@ -5,6 +5,8 @@ import os
 import sys
 
 from processes.lifetime import die_with_supervisor
+from processes.origin import name_command
+from processes.privacy import be_private
 
 
 def main() -> None:
@@ -14,6 +16,8 @@ def main() -> None:
     the supervisor from trying again.
     """
     die_with_supervisor()
+    name_command(sys.argv)
+    be_private()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from processes.admin.audited import AuditedPages
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
@@ -74,7 +76,7 @@ class WithinOwnRights:
 
 
 @admin.register(User)
-class UserAdmin(WithinOwnRights, auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
+class UserAdmin(AuditedPages, WithinOwnRights, auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
     """People who log in, or call the connector API with their own password."""
 
     form = UserChangeForm
@@ -93,5 +95,5 @@ class UserAdmin(WithinOwnRights, auth.UserAdmin, ModelAdmin):  # type: ignore[ty
 
 
 @admin.register(Group)
-class GroupAdmin(WithinOwnRights, auth.GroupAdmin, ModelAdmin):
+class GroupAdmin(AuditedPages, WithinOwnRights, auth.GroupAdmin, ModelAdmin):
     """Permissions that people share; four roles are there from the beginning."""

@@ -1,7 +1,5 @@
 """The project as an app of its own: its management commands and log format."""
 
-import importlib
-
 from django.apps import AppConfig
 
 from config.logs import configure_structlog
@@ -13,6 +11,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Send structured events through the configured handlers, and look at the settings."""
+        """Send structured events through the configured handlers; listen to log-ins; look at settings."""
+        from config import checks, logins  # noqa: F401 - settings and models are ready only now
+
         configure_structlog()
-        importlib.import_module("config.checks")  # registers the system checks

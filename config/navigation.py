@@ -10,6 +10,8 @@ from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+AUDIT_PERMISSION = "config.view_audit"
+
 # From light to dark; white text on 600 and 600 on white both reach a contrast of 4.5.
 COFFEE = {
     "50": "oklch(97.5% .013 70)",
@@ -40,6 +42,11 @@ def is_on_scheduler(request: HttpRequest) -> bool:
 def is_superuser(request: HttpRequest) -> bool:
     """Tell whether the reader may see the pages of the machinery."""
     return bool(getattr(request.user, "is_superuser", False))
+
+
+def may_view_audit(request: HttpRequest) -> bool:
+    """Tell whether the reader may see who changed what."""
+    return request.user.has_perm(AUDIT_PERMISSION)
 
 
 def may_view(model: str) -> Callable[[HttpRequest], bool]:
@@ -99,6 +106,12 @@ UNFOLD = {
                     link(_("Runs"), "list_alt", "processes.run"),
                     link(_("Workers"), "dns", "processes.worker"),
                     link(_("API clients"), "key", "connector.apiclient"),
+                    {
+                        "title": _("Audit"),
+                        "icon": "policy",
+                        "link": reverse_lazy("audit"),
+                        "permission": may_view_audit,
+                    },
                 ],
             },
             {

@@ -82,6 +82,7 @@ RIGHTS = (
         _to("view add change delete", "auth.user", "auth.group"),
         ADMINISTRATORS,
     ),
+    Right("read the audit", frozenset({"config.view_audit"}), ADMINISTRATORS),
 )
 
 

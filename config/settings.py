@@ -16,6 +16,7 @@ from config.environment import (
     read_networks,
     read_path,
     read_secret_key,
+    read_secrets_keys,
     read_text,
     read_time_zone,
 )
@@ -36,6 +37,7 @@ DATABASES = {"default": read_database("DATABASE_URL", VAR_DIR / "arabica.sqlite3
 EMBEDDED = not read_text("DATABASE_URL")
 SECRET_KEY = read_secret_key("SECRET_KEY", VAR_DIR / "secret_key" if EMBEDDED else None)
 SECRET_KEY_FALLBACKS = read_list("SECRET_KEY_FALLBACKS")
+SECRETS_KEYS = read_secrets_keys("SECRETS_KEY", VAR_DIR / "secrets_key" if EMBEDDED else None)
 
 # Who may reach it, and over what
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", f"127.0.0.1,localhost,{HOST}")
@@ -86,6 +88,7 @@ WORKER_CONCURRENCY = read_integer("WORKER_CONCURRENCY", 2, minimum=1, maximum=25
 RUN_RETENTION_DAYS = read_integer("RUN_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
 LOG_RETENTION_DAYS = read_integer("LOG_RETENTION_DAYS", 30, minimum=1, maximum=36_500)
 FIRE_RETENTION_DAYS = read_integer("FIRE_RETENTION_DAYS", 90, minimum=1, maximum=36_500)
+AUDIT_RETENTION_DAYS = read_integer("AUDIT_RETENTION_DAYS", 730, minimum=1, maximum=36_500)
 SHUTDOWN_GRACE = read_integer("SHUTDOWN_GRACE", 30, minimum=0, maximum=3600)
 
 INSTALLED_APPS = [
@@ -118,6 +121,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "connector.middleware.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -154,6 +158,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# The ids of the audit's entries are ordered by time: that index serves dates too.
+SIMPLE_HISTORY_DATE_INDEX = False
 
 LANGUAGE_CODE = "en"
 USE_I18N = True

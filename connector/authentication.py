@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from connector.credentials import identify
 from connector.identities import Identity
 from connector.unread import SENDER_IS_KNOWN
+from processes.origin import name_actor
 from scheduler.addresses import is_loopback
 
 REALM = 'Basic realm="Arabica connector API", charset="UTF-8"'
@@ -31,6 +32,7 @@ class ConnectorAuthentication(BaseAuthentication):
         if identity is None:
             raise _refusal()
         request.META[SENDER_IS_KNOWN] = True
+        name_actor(identity.actor)
         return identity, None
 
     def authenticate_header(self, request: Request) -> str:

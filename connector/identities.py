@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from processes.origin import Actor
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -22,6 +24,12 @@ class Identity:
 
     # What REST framework's permission classes look at.
     is_authenticated = True
+
+    @property
+    def actor(self) -> Actor:
+        """Return what the audit calls the identity."""
+        kind, _, key = self.owner.partition(":")
+        return Actor(f"{kind}:{self.name}", int(key) if kind == "user" else None)
 
     def may_run(self, process_model: Any) -> bool:
         """Tell whether the identity may start this process model."""

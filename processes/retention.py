@@ -17,7 +17,7 @@ def purge_runs(older_than: timedelta) -> int:
     purged, last = 0, uuid.UUID(int=0)
     while True:
         # Along the primary key, which is time-ordered, so that no index on a date is needed.
-        runs = Run.objects.filter(pk__gt=last, pk__lt=_first_id_of(timezone.now() - older_than))
+        runs = Run.objects.filter(pk__gt=last, pk__lt=first_id_of(timezone.now() - older_than))
         ids = list(runs.order_by("pk").values_list("pk", flat=True)[:RUNS_AT_ONCE])
         if not ids:
             return purged
@@ -32,7 +32,7 @@ def purge_logs(older_than: timedelta) -> int:
     purged = 0
     while True:
         chunks = RunLog.objects.filter(
-            run__lt=_first_id_of(timezone.now() - older_than), run__finished_at__isnull=False
+            run__lt=first_id_of(timezone.now() - older_than), run__finished_at__isnull=False
         )
         ids = list(chunks.order_by("run").values_list("pk", flat=True)[:LOG_CHUNKS_AT_ONCE])
         if not ids:
@@ -41,6 +41,6 @@ def purge_logs(older_than: timedelta) -> int:
         purged += len(ids)
 
 
-def _first_id_of(moment: datetime) -> uuid.UUID:
+def first_id_of(moment: datetime) -> uuid.UUID:
     """Return the lowest UUID that a run made at `moment` can have (RFC 9562, version 7)."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from processes import retention
+from processes import audit_keeping, retention
 from processes.execution import work_until_idle
 
 # The remote control command by which the beat proves to each node that messages arrive.
@@ -32,3 +32,9 @@ def purge_runs() -> None:
 def purge_logs() -> None:
     """Delete the logs of runs made over LOG_RETENTION_DAYS ago; safe to deliver twice."""
     retention.purge_logs(timedelta(days=settings.LOG_RETENTION_DAYS))
+
+
+@shared_task(name="processes.purge_audit", ignore_result=True)
+def purge_audit() -> None:
+    """Delete entries of the audit made over AUDIT_RETENTION_DAYS ago; safe to deliver twice."""
+    audit_keeping.purge_entries()

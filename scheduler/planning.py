@@ -19,6 +19,7 @@ from django_celery_beat.models import PeriodicTask
 
 from processes import queueing
 from processes.models import Run
+from processes.models.trails import recording
 from processes.models.workers import queue_of
 from scheduler import firing
 from scheduler.clock import database_now
@@ -41,13 +42,14 @@ def create_schedule(
     owner: str = "",
     requested_by: str = "",
     run_immediately: bool = False,
+    schedule_id: UUID | None = None,
 ) -> Schedule:
     """Store a schedule and arm it; with `run_immediately` make one run now as well.
 
     Fire times up to now do not exist. Raise InvalidPlan for what cannot be taken.
     """
     fire_times = draft.fire_times()
-    schedule = Schedule(id=new_schedule_id(), owner=owner, requested_by=requested_by)
+    schedule = Schedule(id=schedule_id or new_schedule_id(), owner=owner, requested_by=requested_by)
     draft = replace(draft, name=draft.name or _make_name(draft, schedule.pk))
     with transaction.atomic():
         _check_name(draft.name)
@@ -91,16 +93,17 @@ def changing(schedule_id: UUID, *, disable: bool = False) -> Iterator[Schedule]:
     """
     with transaction.atomic():
         locked: Any = Schedule.objects.locked().annotate(now=Now()).get(pk=schedule_id)
-        if disable:
-            store_periodic_task(locked, enabled=False)
-        due = Schedule.objects.armed().filter(pk=schedule_id, next_fire_time__lte=locked.now)
-        settled = firing.fire(due.locked(), now=locked.now)
-        transaction.on_commit(lambda: ring_for(settled.runs))
-        schedule = Schedule.objects.select_related("periodic_task", "process_model", "worker").get(
-            pk=schedule_id
-        )
-        schedule.changed_at = locked.now
-        yield schedule
+        with recording(locked):
+            if disable:
+                store_periodic_task(locked, enabled=False)
+            due = Schedule.objects.armed().filter(pk=schedule_id, next_fire_time__lte=locked.now)
+            settled = firing.fire(due.locked(), now=locked.now)
+            transaction.on_commit(lambda: ring_for(settled.runs))
+            schedule = Schedule.objects.select_related(
+                "periodic_task", "process_model", "worker"
+            ).get(pk=schedule_id)
+            schedule.changed_at = locked.now
+            yield schedule
 
 
 def ring_for(runs: list[Run]) -> None:

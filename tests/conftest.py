@@ -15,16 +15,22 @@ Path(os.environ["VAR_DIR"], "static").mkdir()
 
 # ruff: noqa: E402 - the settings read the environment when they are imported
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connections
+from django.db.models.signals import post_migrate
 from django.test import Client, override_settings
 
 from connector import known_clients, throttling, usage
 from connector.models import ApiClient
 from processes import catalog, queueing, registration
+from processes.audit_keeping import keep_entries
 from processes.models import ProcessModel, Worker
 from processes.synchronization import sync_processes
 from tests.factories import ApiClientFactory, WorkerFactory
+
+# The rows of a test are deleted after it, entries of the audit with all others.
+post_migrate.disconnect(keep_entries, sender=apps.get_app_config("processes"))
 
 START = "/scheduler/connector-api/process/start"
 STATUS = "/scheduler/connector-api/process/status/"

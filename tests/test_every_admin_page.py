@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat import models as beat
 
-from connector.models import ApiClient
+from connector.models import ApiClient, ApiSecret
 from processes.models import Application, ProcessModel, Run, Worker
+from processes.models.trails import trail_of
 from scheduler.models import Schedule
 from tests.factories import (
     ApiClientFactory,
@@ -25,6 +26,16 @@ from tests.factories import (
 
 NEVER_ADDED = {Run}
 NEVER_DELETED = {Run}
+TOLD_BY_AUDIT = {
+    ProcessModel,
+    Application,
+    Worker,
+    Schedule,
+    ApiClient,
+    User,
+    Group,
+    beat.PeriodicTask,
+}
 CONFIRMED = [
     (Worker, "pause"),
     (Run, "again"),
@@ -62,6 +73,7 @@ def rows(db: None) -> dict[type[Model], Model]:
         Group.objects.create(name="Staff"),
         UserFactory.create(),
     ]
+    ApiClient.objects.get().add_secret()
     return {type(row): row for row in made}
 
 
@@ -75,6 +87,11 @@ def log_in(**rights: bool) -> Client:
 def address(model: type[Model], page: str, *arguments: Any) -> str:
     """Return the address of one of the admin's standard pages."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+def entry_of(rows: dict[type[Model], Model]) -> list[Any]:
+    """Return where an entry of the audit is."""
+    return ["processes.worker", trail_of(rows[Worker]).entries.objects.first().pk]
 
 
 def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
@@ -94,10 +111,14 @@ def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
         address(Schedule, "ledger", rows[Schedule].pk): 200,
         address(Schedule, "change", rows[Schedule].pk).replace("change", "show-ledger"): 302,
     }
+    client = rows[ApiClient]
+    secret = ApiSecret.objects.get()
+    expected[reverse("admin:connector_apisecret_revoke", args=[client.pk, secret.pk])] = 200
+    expected |= {reverse("audit"): 200, reverse("audit_entry", args=entry_of(rows)): 200}
     for model, row in rows.items():
         expected[address(model, "changelist")] = 200
         expected[address(model, "change", row.pk)] = 200
-        expected[address(model, "history", row.pk)] = 200
+        expected[address(model, "history", row.pk)] = 302 if model in TOLD_BY_AUDIT else 200
         expected[address(model, "add")] = 403 if model in NEVER_ADDED else 200
         expected[address(model, "delete", row.pk)] = 403 if model in NEVER_DELETED else 200
     for model, action in CONFIRMED:
@@ -151,7 +172,7 @@ def test_the_sidebar_leads_nowhere_that_the_reader_may_not_go(
             if item["has_permission"]
         ]
 
-        assert len(links) == (12 if rights else 0)
+        assert len(links) == (13 if rights else 0)
         assert [link for link in links if browser.get(link).status_code != 200] == []
 
 

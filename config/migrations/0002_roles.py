@@ -8,7 +8,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-APPS = ("auth", "processes", "scheduler", "connector")
+APPS = ("auth", "processes", "scheduler", "connector", "config")
 
 VIEWER = """
     processes.view_application processes.view_processmodel processes.view_parameter
@@ -31,6 +31,7 @@ ADMINISTRATOR = """
     connector.change_apisecret connector.delete_apisecret
     auth.view_user auth.add_user auth.change_user auth.delete_user
     auth.view_group auth.add_group auth.change_group auth.delete_group
+    config.view_audit
 """
 ROLES = {
     "viewer": VIEWER,
@@ -79,9 +80,10 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("processes", "0009_fields_of_process_models_explained"),
-        ("scheduler", "0006_beats_are_found_by_their_last_tick"),
-        ("connector", "0001_initial"),
+        ("processes", "0011_changes_are_audited"),
+        ("scheduler", "0007_changes_are_audited"),
+        ("connector", "0004_changes_are_audited"),
+        ("config", "0001_changes_are_audited"),
     ]
 
     operations = [migrations.RunPython(make_groups, remove_groups)]

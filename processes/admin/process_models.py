@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
+from processes.admin.audited import AuditedPages
 from processes.admin.command_forms import NEW_COMMAND, ProcessModelForm, configuration_options
 from processes.admin.declarations import OutputInline, ParameterInline, is_owned_by_code
 from processes.admin.wording import show_status, show_time
@@ -78,7 +79,7 @@ def with_parameter_count(process_models: QuerySet[ProcessModel]) -> QuerySet[Pro
 
 
 @admin.register(ProcessModel)
-class ProcessModelAdmin(ModelAdmin):
+class ProcessModelAdmin(AuditedPages, ModelAdmin):
     """What can be run. Python functions are added by code, commands by people."""
 
     list_display = [
@@ -257,7 +258,7 @@ class ProcessModelAdmin(ModelAdmin):
 
 
 @admin.register(Application)
-class ApplicationAdmin(ModelAdmin):
+class ApplicationAdmin(AuditedPages, ModelAdmin):
     """Groups of process models."""
 
     list_display = ["name", "description", "shown_process_models"]

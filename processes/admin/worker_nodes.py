@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Exists, FilteredRelation, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,8 @@ from unfold.admin import TabularInline
 
 from processes.admin.confirmation import ask_first, is_confirmed
 from processes.admin.wording import coloured, show_time
-from processes.models import Run, Worker, WorkerNode
+from processes.models import AuditEvent, Run, Worker, WorkerNode
+from processes.models.trails import record_event
 
 
 class NodeInline(TabularInline):
@@ -143,7 +145,9 @@ class DrainNodes:
             )
         changed = WorkerNode.objects.filter(pk=node.pk, drain_requested_at=None)
         told = _now("The node takes no more runs: %(node)s.") % {"node": node}
-        self._tell(request, node, changed.update(drain_requested_at=Now()), told)
+        with transaction.atomic():
+            count = changed.update(drain_requested_at=Now())
+            self._tell(request, node, count, told, AuditEvent.Kind.DRAINED)
         return HttpResponseRedirect(_page_of(node))
 
     def resume_node(self: Any, request: HttpRequest, node_id: UUID) -> HttpResponse:
@@ -161,7 +165,9 @@ class DrainNodes:
             )
         changed = WorkerNode.objects.filter(pk=node.pk).drained()
         told = _now("The node takes runs again: %(node)s.") % {"node": node}
-        self._tell(request, node, changed.update(drain_requested_at=None), told)
+        with transaction.atomic():
+            count = changed.update(drain_requested_at=None)
+            self._tell(request, node, count, told, AuditEvent.Kind.RESUMED)
         return HttpResponseRedirect(_page_of(node))
 
     def _find_node(self: Any, request: HttpRequest, node_id: UUID) -> WorkerNode:
@@ -172,8 +178,16 @@ class DrainNodes:
             raise Http404
         return node
 
-    def _tell(self: Any, request: HttpRequest, node: WorkerNode, changed: int, told: str) -> None:
+    def _tell(
+        self: Any,
+        request: HttpRequest,
+        node: WorkerNode,
+        changed: int,
+        told: str,
+        kind: AuditEvent.Kind,
+    ) -> None:
         if changed:
+            record_event(kind, node.worker, object_name=f"{node.worker}: {node}")
             self.log_change(request, node.worker, told)
             self.message_user(request, told, messages.SUCCESS)
 

@@ -19,11 +19,13 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
+from processes.admin.audited import AuditedPages
 from processes.admin.confirmation import ask_first, is_confirmed
 from processes.admin.wording import coloured, show_time
 from processes.admin.worker_nodes import DrainNodes, NodeInline, show_online
 from processes.admin.worker_now import count_queues, describe_slots, describe_state, show_now
 from processes.models import Run, Worker, WorkerNode
+from processes.models.trails import recording
 from processes.workforce import Workforce
 
 MAX_REASON = 200
@@ -51,7 +53,7 @@ class WorkerChangeList(ChangeList):
 
 
 @admin.register(Worker)
-class WorkerAdmin(DrainNodes, ModelAdmin):
+class WorkerAdmin(AuditedPages, DrainNodes, ModelAdmin):
     """Who executes runs."""
 
     list_display = [
@@ -213,9 +215,10 @@ class WorkerAdmin(DrainNodes, ModelAdmin):
     def _set_paused(self, request: HttpRequest, workers: QuerySet[Worker], *, paused: bool) -> None:
         changed = list(workers)
         reason = request.POST.get("reason", "")[:MAX_REASON] if paused else ""
-        Worker.objects.filter(pk__in=[worker.pk for worker in changed]).update(
-            paused_at=Now() if paused else None, pause_reason=reason
-        )
+        with recording(*changed):
+            Worker.objects.filter(pk__in=[worker.pk for worker in changed]).update(
+                paused_at=Now() if paused else None, pause_reason=reason
+            )
         for worker in changed:
             self.log_change(request, worker, _now("Paused.") if paused else _now("Resumed."))
         self.message_user(request, _tell(len(changed), paused=paused), messages.SUCCESS)

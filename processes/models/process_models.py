@@ -1,5 +1,6 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -8,9 +9,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Count, F, FilteredRelation, Q
 from django.db.models.functions import Greatest
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from processes.encryption import encrypt
+from processes.exceptions import SecretsUnusable
+from processes.models.trails import Trail
 from processes.models.workers import Worker
+from processes.secrets import MASK, is_encrypted, mask
 from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
@@ -27,6 +33,8 @@ VALUE_TYPES = [
     (ValueType.CHOICE.value, _("choice")),
     (ValueType.JSON.value, _("JSON")),
 ]
+# What a process answers is not secret, so an output is none.
+PARAMETER_TYPES = [*VALUE_TYPES, (ValueType.SECRET.value, _("secret"))]
 
 
 printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
@@ -37,6 +45,8 @@ class Application(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True, validators=[printable])
     description = models.TextField(_("description"), blank=True)
+
+    history = Trail()
 
     class Meta:
         verbose_name = _("application")
@@ -179,6 +189,7 @@ class ProcessModel(models.Model):
     )
 
     objects = ProcessModelQuerySet.as_manager()
+    history = Trail()
 
     class Meta:
         verbose_name = _("process model")
@@ -208,9 +219,22 @@ class ProcessModel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def secret_names(self) -> set[str]:
+        """The names of the parameters that are secret."""
+        return {parameter.name for parameter in self.parameters.all() if parameter.is_secret}
+
+    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as people may see them: with a mask in place of each that is a secret."""
+        return mask(values, self.secret_names)
+
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
         return self.accepts_undeclared_values or not self.parameters.all()
+
+
+def _mask_default(parameter: "Parameter", default: Any) -> Any:
+    return MASK if parameter.is_secret else default
 
 
 class Parameter(models.Model):
@@ -221,13 +245,15 @@ class Parameter(models.Model):
     )
     name = models.CharField(_("name"), max_length=200, validators=[printable])
     value_type = models.CharField(
-        _("type"), max_length=20, choices=VALUE_TYPES, default=ValueType.TEXT
+        _("type"), max_length=20, choices=PARAMETER_TYPES, default=ValueType.TEXT
     )
     required = models.BooleanField(_("required"), default=True)
     default = models.JSONField(_("default"), null=True, blank=True)
     choices = models.JSONField(_("choices"), default=list, blank=True)
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model", shown={"default": _mask_default})
 
     class Meta:
         verbose_name = _("parameter")
@@ -243,16 +269,25 @@ class Parameter(models.Model):
 
     def clean(self) -> None:
         """Refuse a default that the parameter itself would refuse."""
-        if self.default is None:
+        if self.default is None or (self.is_secret and is_encrypted(self.default)):
             return
         try:
             self.default = self.convert(self.default)
-        except WrongType as error:
+        except (WrongType, SecretsUnusable) as error:
             raise ValidationError({"default": str(error)}) from error
 
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether its values are encrypted and never shown."""
+        return self.value_type == ValueType.SECRET
+
     def convert(self, value: Any) -> Any:
-        """Return `value` in the form it is stored in. Raise WrongType if it is of another type."""
-        return convert(ValueType(self.value_type), value, choices=self.choices)
+        """Return `value` in the form it is stored in, encrypted if it is a secret.
+
+        Raise WrongType if it is of another type, NoSecretsKey if it cannot be encrypted.
+        """
+        stored = convert(ValueType(self.value_type), value, choices=self.choices)
+        return encrypt(stored) if self.is_secret else stored
 
 
 class Output(models.Model):
@@ -267,6 +302,8 @@ class Output(models.Model):
     )
     help_text = models.TextField(_("help text"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    history = Trail(parent="process_model")
 
     class Meta:
         verbose_name = _("output")

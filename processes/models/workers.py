@@ -10,6 +10,8 @@ from django.db.models import Count, F, FilteredRelation, Q
 from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
+from processes.models.trails import Trail
+
 OFFLINE_AFTER = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(days=1)
 SHARED_QUEUE = "shared"
@@ -60,6 +62,7 @@ class Worker(models.Model):
     )
 
     objects = WorkerQuerySet.as_manager()
+    history = Trail()
 
     class Meta:
         verbose_name = _("worker")

@@ -20,6 +20,8 @@ from django_celery_beat.models import (
 )
 from unfold.admin import ModelAdmin, TabularInline
 
+from processes.admin.audited import AuditedPages
+from processes.models.trails import recording
 from scheduler import planning, switching
 from scheduler.admin.actions import RUN_PERMISSION
 from scheduler.admin.beat_forms import PeriodicTaskForm, PlannedTaskForm
@@ -31,7 +33,7 @@ for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, 
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskPage(beat.PeriodicTaskAdmin, ModelAdmin):
+class PeriodicTaskPage(beat.PeriodicTaskAdmin, AuditedPages, ModelAdmin):
     """What the beat sends; a row that belongs to a schedule is edited as the schedule is."""
 
     form = PeriodicTaskForm
@@ -59,6 +61,24 @@ class PeriodicTaskPage(beat.PeriodicTaskAdmin, ModelAdmin):
             return "-"
         page = reverse("admin:scheduler_schedule_change", args=[schedule.pk])
         return format_html('<a href="{}" class="ar-link">{}</a>', page, _now("to the schedule"))
+
+    @admin.action(description=beat.PeriodicTaskAdmin.enable_tasks.short_description)
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Enable them; what has changed is told of each, although one UPDATE does it."""
+        with recording(*_told_of(queryset)):
+            super().enable_tasks(request, queryset)
+
+    @admin.action(description=beat.PeriodicTaskAdmin.disable_tasks.short_description)
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Disable them; what has changed is told of each, although one UPDATE does it."""
+        with recording(*_told_of(queryset)):
+            super().disable_tasks(request, queryset)
+
+    @admin.action(description=beat.PeriodicTaskAdmin.toggle_tasks.short_description)
+    def toggle_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Enable or disable each; what has changed is told, although one UPDATE does it."""
+        with recording(*_told_of(queryset)):
+            super().toggle_tasks(request, queryset)
 
     @admin.action(description=_("Run selected tasks"))
     def run_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
@@ -180,6 +200,11 @@ class PeriodicTaskPage(beat.PeriodicTaskAdmin, ModelAdmin):
 def plan_of(task: PeriodicTask) -> Schedule | None:
     """Return the schedule that a periodic task belongs to, None for a task of its own."""
     return getattr(task, "plan", None)
+
+
+def _told_of(tasks: QuerySet[PeriodicTask]) -> list[Any]:
+    """Return what entries of these rows tell of: schedules, and tasks of their own."""
+    return [plan_of(task) or task for task in tasks]
 
 
 def _may(request: HttpRequest, verb: str, task: PeriodicTask) -> bool:

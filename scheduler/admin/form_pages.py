@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from processes.admin.audited import may_view_audit
 from processes.models import ProcessModel
 from scheduler import planning
 from scheduler.admin.choice import choose_process_model, find_process_model
@@ -105,7 +106,7 @@ class FormPages:
         changes = form.changes()
         comparison = Comparison.of(schedule, changes)
         if comparison is not None and CONFIRMED not in request.POST:
-            return _ask(self, request, schedule, comparison)
+            return _ask(self, request, schedule, comparison, form)
         try:
             if changes:
                 with transaction.atomic():
@@ -125,14 +126,14 @@ class FormPages:
 
 
 def _ask(
-    page: Any, request: HttpRequest, schedule: Schedule, comparison: Comparison
+    page: Any,
+    request: HttpRequest,
+    schedule: Schedule,
+    comparison: Comparison,
+    form: ScheduleForm,
 ) -> HttpResponse:
-    carried = [
-        (name, value)
-        for name in request.POST
-        if name not in {"csrfmiddlewaretoken", BACK}
-        for value in request.POST.getlist(name)
-    ]
+    own = {"csrfmiddlewaretoken", BACK}
+    carried = [(name, text) for name, text in form.list_inputs() if name not in own]
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
@@ -175,7 +176,7 @@ def _show_form(
         "zones": zone_names(),
         "preview": preview_form(form) if form.is_bound else _preview_stored(schedule),
         "offer": find_offer(form),
-        "show_history": schedule is not None,
+        "show_history": schedule is not None and may_view_audit(request),
         "show_save": True,
         "show_save_and_continue": True,
         "can_change": True,

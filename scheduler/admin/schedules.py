@@ -17,7 +17,9 @@ from unfold.contrib.filters.admin.dropdown_filters import RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from processes.admin.audited import AuditedPages
 from processes.admin.wording import show_json
+from processes.secrets import mask
 from scheduler.admin.actions import RUN_PERMISSION, ScheduleActions, is_fitting
 from scheduler.admin.filters import StateFilter
 from scheduler.admin.form_pages import FormPages
@@ -73,7 +75,7 @@ class ScheduleChangeList(ChangeList):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, ModelAdmin):
+class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, AuditedPages, ModelAdmin):
     """Plans of process models."""
 
     list_display = [
@@ -135,7 +137,7 @@ class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, ModelAd
     @admin.display(description=_("values"))
     def shown_values(self, schedule: Schedule) -> SafeString:
         """Return the values its runs are started with."""
-        return show_json(schedule.values)
+        return show_json(mask(schedule.values, schedule.process_model.secret_names))
 
     @admin.display(description=_("plan"), ordering="quartz")
     def plan(self, schedule: Schedule) -> SafeString:

@@ -3,5 +3,6 @@
 from scheduler.models.beats import Beat
 from scheduler.models.fires import Fire
 from scheduler.models.schedules import Schedule
+from scheduler.models.tasks import TaskTrail
 
-__all__ = ["Beat", "Fire", "Schedule"]
+__all__ = ["Beat", "Fire", "Schedule", "TaskTrail"]

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import uuid_utils.compat
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -15,7 +15,15 @@ from django_celery_beat.models import PeriodicTask
 from processes.models import ProcessModel, Worker
 from processes.models.process_models import MAX_RETRY_COUNT, MAX_RETRY_DELAY
 from processes.models.runs import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
+from processes.models.trails import Trail
 from scheduler.fire_times import FireTimes
+
+# What the linked row holds of a schedule, and the audit tells.
+TOLD_OF_TASK = ("name", "enabled", "start_time", "expires", "one_off")
+
+
+def _mask_values(schedule: "Schedule", values: Any) -> Any:
+    return schedule.process_model.mask(values)
 
 
 def new_schedule_id() -> uuid.UUID:
@@ -143,6 +151,12 @@ class Schedule(models.Model):
     changed_at: datetime
 
     objects = ScheduleQuerySet.as_manager()
+    history = Trail(
+        excluded=["periodic_task", "next_fire_time", "settled_until", "was_enabled", "error"],
+        extras=[f"periodic_task__{name}" for name in TOLD_OF_TASK],
+        shown={"values": _mask_values},
+        no_db_index=["process_model", "worker"],  # a start of a plan writes an entry
+    )
 
     class Meta:
         verbose_name = _("schedule")
