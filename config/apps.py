@@ -1,7 +1,5 @@
 """The project as an app of its own: its management commands and log format."""
 
-import importlib
-
 from django.apps import AppConfig
 
 from config.logs import configure_structlog
@@ -14,7 +12,6 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """Send events through the handlers, listen to log-ins, look at the settings."""
-        from config import logins  # noqa: F401 - models are ready only now
+        from config import checks, logins  # noqa: F401 - settings and models are ready only now
 
         configure_structlog()
-        importlib.import_module("config.checks")  # registers the system checks

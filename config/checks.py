@@ -110,7 +110,7 @@ def _open_files() -> Iterator[CheckMessage]:
 
 
 def _own_files() -> list[Path]:
-    files = ("arabica.sqlite3", "broker.sqlite3", "secret_key")
+    files = ("arabica.sqlite3", "broker.sqlite3", "secret_key", "secrets_key")
     return [settings.VAR_DIR / name for name in files]
 
 

@@ -61,7 +61,7 @@ def test_dangerous_setting_is_told(settings: Any, values: dict[str, Any], found:
     assert ids() == found
 
 
-@pytest.mark.parametrize("name", ["arabica.sqlite3", "broker.sqlite3", "secret_key"])
+@pytest.mark.parametrize("name", ["arabica.sqlite3", "broker.sqlite3", "secret_key", "secrets_key"])
 def test_file_that_everybody_can_read_is_told(settings: Any, tmp_path: Path, name: str) -> None:
     # Below a folder that lets everybody in, as pytest's own does not.
     folder = Path(f"/tmp/arabica-checks-{os.getpid()}")  # noqa: S108 - removed below
