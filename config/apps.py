@@ -1,5 +1,7 @@
 """The project as an app of its own: its management commands and log format."""
 
+import importlib
+
 from django.apps import AppConfig
 
 from config.logs import configure_structlog
@@ -11,7 +13,8 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Send structured events through the configured handlers; listen to log-ins."""
+        """Send events through the handlers, listen to log-ins, look at the settings."""
         from config import logins  # noqa: F401 - models are ready only now
 
         configure_structlog()
+        importlib.import_module("config.checks")  # registers the system checks
