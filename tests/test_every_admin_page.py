@@ -174,7 +174,7 @@ def test_the_sidebar_leads_nowhere_that_the_reader_may_not_go(
             if item["has_permission"]
         ]
 
-        assert len(links) == (13 if rights else 0)
+        assert len(links) == (14 if rights else 0)
         assert [link for link in links if browser.get(link).status_code != 200] == []
 
 
