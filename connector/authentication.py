@@ -27,7 +27,8 @@ class ConnectorAuthentication(BaseAuthentication):
         """Return the caller; raise one and the same refusal for every failure."""
         if not _is_private(request):
             raise PermissionDenied(INSECURE, code="insecure_http")
-        identity = identify(*_read_credentials(request.META.get("HTTP_AUTHORIZATION", "")))
+        name, password = _read_credentials(request.META.get("HTTP_AUTHORIZATION", ""))
+        identity = identify(name, password, request.META.get("REMOTE_ADDR", ""))
         if identity is None:
             raise _refusal()
         request.META[SENDER_IS_KNOWN] = True

@@ -1,107 +1,91 @@
 """Checks a user name and a password, quickly for those checked a moment ago."""
 
 import hmac
-import threading
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
+from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import Permission
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from connector.identities import Identity
-from connector.models import ApiClient
-from connector.models.api_clients import digest_secret
-from processes.catalog import RecentlyFound
+from connector.known_clients import KnownClient, clients
+from connector.models import WrongAttempt
+from connector.throttling import (
+    MOST_OF_A_NAME,
+    Hashing,
+    Sender,
+    count_attempt,
+    require_unlocked,
+    settle_attempt,
+)
+from connector.usage import note_use
 
 PERMISSION = ("connector", "use_connector_api")
 
-# One hash at a time for each process: a hash costs a quarter of a second of processor time, and
-# callers with a wrong password must not take every core from those with a right one.
-_hashing = threading.Lock()
+hashing = Hashing()
 _checked_passwords: dict[str, bytes] = {}
 MAX_CHECKED = 10_000
 
 
-@dataclass(frozen=True)
-class KnownClient:
-    """An API client as read from the database at most five seconds ago."""
+def identify(name: str, password: str, address: str) -> Identity | None:
+    """Return who calls from `address`, or None whatever is wrong.
 
-    identity: Identity
-    expires_at: datetime | None
-    digests: tuple[tuple[bytes, datetime | None], ...]
-
-
-def identify(name: str, password: str) -> Identity | None:
-    """Return who calls, or None: unknown name, wrong password, disabled, expired, not permitted."""
+    Raise TooManyAttempts, before any hashing, if too many wrong attempts came from there. Every
+    failure goes the same way as a wrong password of a user, with the same statements and one hash:
+    neither answer nor time tells whose names exist.
+    """
+    sender = Sender(name, address)
+    attempts = require_unlocked(sender)
     client = clients.get(name)
-    if client:
-        return client.identity if _opens(client, password) else None
-    return _identify_user(name, password)
+    fault = WrongAttempt.Reason.CREDENTIALS
+    secret = client.find_secret(password) if client else None
+    if client and secret:
+        found = client.find_fault(secret, address)
+        if found is None:
+            return _welcome(client, secret.id)
+        fault = found
+    return _identify_user(sender, password, fault, is_suspect=attempts >= MOST_OF_A_NAME)
 
 
-def _read_client(name: str) -> KnownClient | None:
-    client = ApiClient.objects.filter(name=name, enabled=True).first()
-    if client is None:
-        return None
-    models = frozenset(client.process_models.values_list("pk", flat=True))
-    applications = frozenset(client.applications.values_list("pk", flat=True))
-    workers = frozenset(client.workers.values_list("pk", flat=True))
-    return KnownClient(
-        identity=Identity(
-            owner=f"client:{client.pk}",
-            name=client.name,
-            process_models=models if models or applications else None,
-            applications=applications,
-            workers=workers or None,
-        ),
-        expires_at=client.expires_at,
-        digests=tuple(
-            (bytes(secret.digest), secret.expires_at) for secret in client.secrets.live()
-        ),
-    )
+def _welcome(client: KnownClient, secret_id: int) -> Identity:
+    note_use(client.id, secret_id)
+    return client.identity
 
 
-# Absent ones too: for a Django user's name, one query a request is to be enough.
-clients: RecentlyFound[str, KnownClient] = RecentlyFound(_read_client, remember_absent=True)
-
-
-def _opens(client: KnownClient, secret: str) -> bool:
-    now = timezone.now()
-    if client.expires_at and client.expires_at <= now:
-        return False
-    given = [
-        digest_secret(secret, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    ]
-    return any(
-        hmac.compare_digest(digest, candidate)
-        for digest, expires_at in client.digests
-        if expires_at is None or expires_at > now
-        for candidate in given
-    )
-
-
-def _identify_user(name: str, password: str) -> Identity | None:
+def _identify_user(
+    sender: Sender, password: str, fault: WrongAttempt.Reason, *, is_suspect: bool
+) -> Identity | None:
     """Check a Django user's password; one query reads hash, active flag and permission."""
-    user = (
-        get_user_model()
-        .objects.filter(username=name, is_active=True)
-        .annotate(permitted=_is_permitted())
-        .values("pk", "password", "permitted")
+    user = _read_user(sender.name)
+    is_permitted = user is not None and user["permitted"]
+    if is_permitted and _is_known(password, user["password"]):
+        return _identity(user)
+    with hashing.turn(is_suspect=is_suspect):
+        # Whoever was before this one may have had the same right password.
+        if is_permitted and _is_known(password, user["password"]):
+            return _identity(user)
+        attempt = count_attempt(sender, fault)
+        is_right = _check_hash(password, user) and is_permitted
+        if is_right:
+            _remember(password, user["password"])
+    settle_attempt(attempt, was_right=is_right)
+    return _identity(user) if is_right else None
+
+
+def _read_user(name: str) -> Any:
+    users = get_user_model().objects.filter(username=name, is_active=True)
+    return (
+        users.annotate(permitted=_is_permitted())
+        .values("pk", "username", "password", "permitted")
         .first()
     )
-    if user is None:
-        # An unknown name costs the same as a wrong password.
-        _check_hash(password, _hash_of_nobody())
-        return None
-    if not _is_password(password, user["password"]) or not user["permitted"]:
-        return None
-    return Identity(owner=f"user:{user['pk']}", name=name)
+
+
+def _identity(user: Any) -> Identity:
+    return Identity(owner=f"user:{user['pk']}", name=user["username"])
 
 
 def _is_permitted() -> Q | Exists:
@@ -114,23 +98,34 @@ def _is_permitted() -> Q | Exists:
     )
 
 
-def _is_password(password: str, encoded: str) -> bool:
-    """Check a password, once; then by its keyed digest, for as long as the stored hash stays."""
-    digest = salted_hmac("arabica.checked-password", password, algorithm="sha256").digest()
+def _is_known(password: str, encoded: str) -> bool:
+    """Tell whether the password was checked before, and the stored hash is still the same."""
     known = _checked_passwords.get(encoded)
-    if known is not None and hmac.compare_digest(known, digest):
-        return True
-    if not _check_hash(password, encoded):
-        return False
+    return known is not None and hmac.compare_digest(known, _digest(password))
+
+
+def _remember(password: str, encoded: str) -> None:
     if len(_checked_passwords) >= MAX_CHECKED:
         _checked_passwords.clear()
-    _checked_passwords[encoded] = digest
-    return True
+    _checked_passwords[encoded] = _digest(password)
 
 
-def _check_hash(password: str, encoded: str) -> bool:
-    with _hashing:
-        return check_password(password, encoded)
+def _digest(password: str) -> bytes:
+    return salted_hmac("arabica.checked-password", password, algorithm="sha256").digest()
+
+
+def _check_hash(password: str, user: Any) -> bool:
+    """Hash once, whoever it is; bring the hash of a right password up to the present settings."""
+    nobody = _hash_of_nobody()
+    if user is None:
+        check_password(password, nobody)
+        return False
+
+    def upgrade(password: str) -> None:
+        stored = get_user_model().objects.filter(pk=user["pk"], password=user["password"])
+        stored.update(password=make_password(password))
+
+    return check_password(password, user["password"], setter=upgrade)
 
 
 @cache

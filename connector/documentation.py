@@ -17,7 +17,15 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from connector.exceptions import UNAVAILABLE
+from connector.exceptions import (
+    NOT_JSON,
+    UNAVAILABLE,
+    ConnectorError,
+    RateLimited,
+    TooManyAttempts,
+    TransactionNotFound,
+    error_body,
+)
 from connector.serializers import (
     DryRunSerializer,
     ErrorSerializer,
@@ -76,6 +84,10 @@ def _error(description: str, message: str, code: str, **errors: list[str]) -> Op
     )
 
 
+def _body_of(error: ConnectorError) -> dict[str, Any]:
+    return error_body(error.message, error.code)
+
+
 COMMON = {
     400: _error(
         "The body or a field of it cannot be taken.",
@@ -93,11 +105,26 @@ COMMON = {
         "Use https: credentials are not accepted over plain HTTP from another machine.",
         "insecure_http",
     ),
-    405: _error("Another method.", 'Method "PUT" not allowed.', "method_not_allowed"),
+    405: _error(
+        "Another method; `Allow` says which.",
+        "This call takes the method POST, not PUT.",
+        "method_not_allowed",
+    ),
     406: _error(
-        "The answer is always JSON.",
-        "Could not satisfy the request Accept header.",
+        "`Accept` excludes JSON.",
+        NOT_JSON,
         "not_acceptable",
+    ),
+    429: OpenApiResponse(
+        ErrorSerializer,
+        "Too many wrong passwords came from this address in the last minute, of this user name or"
+        " altogether: then the right one is refused too. Or the API client has made all requests"
+        " of its minute, starts and status calls together. `Retry-After` says when to try again,"
+        " in whole seconds.",
+        examples=[
+            OpenApiExample("too_many_attempts", value=_body_of(TooManyAttempts(37))),
+            OpenApiExample("rate_limited", value=_body_of(RateLimited(60, 12))),
+        ],
     ),
     500: _error(
         "A fault of ours.",
@@ -206,7 +233,11 @@ start: Callable[[Any], Any] = extend_schema(
                 ),
             ],
         ),
-        413: _error("The body is too large.", "The body takes at most 1 MiB.", "body_too_large"),
+        413: _error(
+            "The body is too large.",
+            "The body is over 1 MiB; send less in one request.",
+            "body_too_large",
+        ),
         415: _error(
             "Not JSON in UTF-8.",
             "Send the body as JSON with the header Content-Type: application/json.",
@@ -291,7 +322,7 @@ status: Callable[[Any], Any] = extend_schema(
         ),
         404: _error(
             "Unknown, malformed, or another caller's.",
-            "No transaction with this robustaSpid was found.",
+            TransactionNotFound().message,
             "not_found",
         ),
     },

@@ -4,22 +4,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.core.exceptions import SuspiciousOperation
+from django.db import NotSupportedError
 from django.http import Http404
 from rest_framework import exceptions as rest
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from processes.exceptions import InvalidValues
+from processes.outages import OUTAGES
 
 logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 # Of a statement that was broken off nobody knows whether the database has carried it out.
 UNAVAILABLE = (
-    "The service cannot use its database at the moment. Try again a little later;"
-    " a start that was broken off may have been stored."
+    "The service cannot use its database at the moment; try again a little later"
+    " (a start that was broken off may have been stored)."
 )
+# Not a wrong statement, but one prepared before a migration: PostgreSQL plans it anew.
+AWAY = (*OUTAGES, NotSupportedError)
+NO_ADDRESS = (
+    "There is nothing at this address; the calls are POST /scheduler/connector-api/process/start"
+    " and GET /scheduler/connector-api/process/status/{robustaSpid}."
+)
+REFUSED_ADDRESS = "The address cannot be read; send no parameters but those that are documented."
+NOT_JSON = "The answer is always JSON; send the header Accept: application/json, or none."
+MAX_METHOD = 40  # characters of a caller's own in a message
 
 
 class ConnectorError(Exception):
@@ -76,9 +87,10 @@ class InvalidRequest(ConnectorError):
     @classmethod
     def of(cls, errors: Mapping[str, list[str]]) -> "InvalidRequest":
         """Return the refusal of one or more fields; the message is the first text."""
-        texts = [text for texts in errors.values() for text in texts]
-        more = f" (and {len(texts) - 1} more under errors)" if len(texts) > 1 else ""
-        return cls(texts[0] + more, errors=errors)
+        first, *others = [text for texts in errors.values() for text in texts]
+        if not others:
+            return cls(first, errors=errors)
+        return cls(f"{first.rstrip('.')} (and {len(others)} more under errors).", errors=errors)
 
 
 class TransactionNotFound(ConnectorError):
@@ -88,7 +100,37 @@ class TransactionNotFound(ConnectorError):
     code = "not_found"
 
     def __init__(self) -> None:
-        super().__init__("No transaction with this robustaSpid was found.")
+        super().__init__(
+            "No transaction with this robustaSpid was found; send the one that the start answered,"
+            " as the same caller."
+        )
+
+
+class TooManyAttempts(ConnectorError):
+    """Too many wrong passwords have come from there; `seconds` says when to try again."""
+
+    status = 429
+    code = "too_many_attempts"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "Too many wrong user names or passwords came from your address;"
+            f" try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+class RateLimited(ConnectorError):
+    """The client has made all requests of this minute; `seconds` says when the next one begins."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, limit: int, seconds: int) -> None:
+        super().__init__(
+            f"More requests than {limit} a minute are not answered; try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
+        )
 
 
 def error_body(
@@ -103,17 +145,19 @@ def error_body(
 
 def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     """Turn whatever a view raised into JSON with a readable message; nothing gets through."""
-    set_rollback()
+    _render_as_json(context["request"])
     if isinstance(exception, ConnectorError):
         return _answer(exception)
     if isinstance(exception, InvalidValues):
         errors = {f"values.{name}": texts for name, texts in exception.errors.items()}
         return _answer(InvalidRequest.of(errors))
     if isinstance(exception, rest.APIException):
-        return _answer_rest(exception)
+        return _answer_rest(exception, context)
     if isinstance(exception, Http404):
-        return Response(error_body("There is nothing at this address.", "not_found"), status=404)
-    if isinstance(exception, OperationalError | InterfaceError | DatabaseError):
+        return Response(error_body(NO_ADDRESS, "not_found"), status=404)
+    if isinstance(exception, SuspiciousOperation):
+        return Response(error_body(REFUSED_ADDRESS, "bad_request"), status=400)
+    if isinstance(exception, AWAY):
         logger.error("database unavailable", error=str(exception))
         return Response(
             error_body(UNAVAILABLE, "unavailable"),
@@ -141,15 +185,32 @@ def _answer(error: ConnectorError) -> Response:
     )
 
 
-def _answer_rest(error: rest.APIException) -> Response:
+def _render_as_json(request: Any) -> None:
+    """Have the refusal written as JSON, also where the answer would be YAML or a page."""
+    request.accepted_renderer = JSONRenderer()
+    request.accepted_media_type = JSONRenderer.media_type
+
+
+def _answer_rest(error: rest.APIException, context: Mapping[str, Any]) -> Response:
     headers: dict[str, str] = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
     if isinstance(error, rest.ValidationError):
         errors = {field: [str(text) for text in texts] for field, texts in error.detail.items()}  # type: ignore[union-attr]
         return _answer(InvalidRequest.of(errors))
-    body = error_body(str(error.detail), _code_of(error))
+    body = error_body(_message_of(error, context), _code_of(error))
     return Response(body, status=error.status_code, headers=headers)
+
+
+def _message_of(error: rest.APIException, context: Mapping[str, Any]) -> str:
+    if isinstance(error, rest.NotAcceptable):
+        return NOT_JSON
+    if isinstance(error, rest.MethodNotAllowed):
+        allowed = " or ".join(context["view"].allowed_methods)
+        return (
+            f"This call takes the method {allowed}, not {context['request'].method[:MAX_METHOD]}."
+        )
+    return str(error.detail)
 
 
 def _code_of(error: rest.APIException) -> str:

@@ -10,7 +10,8 @@ from processes.origin import Actor
 class Identity:
     """An API client or a permitted Django user, as the rest of the connector knows it.
 
-    `process_models`, `applications` and `workers` are ids; None means all.
+    `process_models`, `applications` and `workers` are ids; None means all. `rate_limit` is in
+    requests a minute, None for no limit; only API clients have one, and a `client_id`.
     """
 
     owner: str
@@ -18,6 +19,8 @@ class Identity:
     process_models: frozenset[int] | None = None
     applications: frozenset[int] = frozenset()
     workers: frozenset[int] | None = None
+    client_id: int | None = None
+    rate_limit: int | None = None
 
     # What REST framework's permission classes look at.
     is_authenticated = True

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from connector import credentials
 from connector.documentation import EXAMPLE_ID
 from connector.identities import Identity
+from connector.known_clients import clients
 from connector.models import ApiClient
 from connector.samples import Addresses, Sample, build_sample, show_default
 from processes.models import Parameter, ProcessModel, Worker
@@ -101,8 +101,8 @@ def _may_run_all(client: ApiClient, process_models: Sequence[ProcessModel]) -> b
 
 def _identify(client: ApiClient) -> Identity | None:
     """Return what the API would make of the client."""
-    known = credentials.clients.get(client.name)
-    return known.identity if known else None
+    known = clients.get(client.name)
+    return known.identity if known and known.enabled else None
 
 
 def _addresses(request: HttpRequest) -> Addresses:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from connector.error_codes import CODES
 from connector.fields import (
     FlagField,
     MomentField,
@@ -165,7 +166,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     """Every answer that is not a success."""
 
     message = serializers.CharField(help_text="One sentence a person can act on.")
-    code = serializers.CharField(help_text="A stable code for programs.")
+    code = serializers.ChoiceField(choices=list(CODES), help_text="A stable code for programs.")
 
     def get_fields(self) -> dict[str, Any]:
         """Add `errors`, whose name every serializer uses itself."""

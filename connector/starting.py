@@ -104,6 +104,7 @@ def _find_process_model(name: str, identity: Identity) -> ProcessModel:
         raise InvalidRequest.on(
             "name", "No process model of this name can be started; check its spelling and case."
         )
+    catalog.read_declarations(process_model)
     return process_model
 
 

@@ -1,8 +1,9 @@
 """Addresses of the connector API, in the spellings that clients of the published text use."""
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
+from connector.documentation_page import show_documentation
 from connector.parameters import show_parameters
 from connector.views import ProcessViewSet
 
@@ -25,7 +26,7 @@ urlpatterns = [
     re_path(ANY_CASE + r"start/?$", start),
     re_path(ANY_CASE + r"status/(?P<robusta_spid>[^/]+)/?$", status),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="connector:schema"), name="docs"),
+    path("api/docs/", show_documentation, name="docs"),
     path("admin/parameters/", show_parameters, name="parameters"),
     path("admin/parameters/<int:process_model_id>/", show_parameters, name="parameters"),
 ]

@@ -1,5 +1,6 @@
 """The connector API: start a process, ask for its status."""
 
+import re
 from typing import Any
 
 from rest_framework.decorators import action
@@ -11,12 +12,16 @@ from connector import documentation
 from connector.body import read_body
 from connector.exceptions import InvalidRequest
 from connector.identities import Identity
+from connector.negotiation import JsonOnly
 from connector.parsing import parse_object
+from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
 
 SAVED = "Process saved"
+# Who sends one of these would be surprised by a real run.
+MISTYPED_DRY_RUN = re.compile(r"(?!dryRun\Z)dry[-_ ]?run", re.IGNORECASE)
 
 
 class ProcessViewSet(ViewSet):
@@ -25,6 +30,8 @@ class ProcessViewSet(ViewSet):
     http_method_names = ["get", "head", "post"]
     # The body is read by the view, after the credentials are checked, with limits of its own.
     parser_classes = []
+    content_negotiation_class = JsonOnly
+    throttle_classes = [ClientRate]
 
     @documentation.start
     @action(detail=False, methods=["post"])
@@ -63,10 +70,16 @@ def _read_start(request: Request) -> Start:
 
 
 def _wants_dry_run(request: Request) -> bool:
-    text = request.query_params.get("dryRun", "false")
-    if text not in {"true", "false"}:
-        raise InvalidRequest.on("dryRun", "dryRun takes true or false.")
-    return text == "true"
+    """Tell whether nothing is to be started; a mistyped or doubtful wish to try is refused."""
+    mistyped = next(filter(MISTYPED_DRY_RUN.fullmatch, request.query_params), None)
+    if mistyped:
+        raise InvalidRequest.on(
+            mistyped, f"{mistyped!r} is not a parameter of this call; did you mean 'dryRun'?"
+        )
+    texts = request.query_params.getlist("dryRun") or ["false"]
+    if len(set(texts)) > 1 or texts[0] not in {"true", "false"}:
+        raise InvalidRequest.on("dryRun", "dryRun takes true or false, once.")
+    return texts[0] == "true"
 
 
 def _describe(start: Start) -> dict[str, Any]:

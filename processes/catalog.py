@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from django.db.models import prefetch_related_objects
+
 from processes.models import ProcessModel, Worker
 
 KEPT_SECONDS = 5.0
@@ -15,7 +17,7 @@ V = TypeVar("V")
 
 
 class RecentlyFound(Generic[K, V]):
-    """What `find` returned in the last five seconds.
+    """What `find` returned in the last five seconds, or in the last `seconds`.
 
     What was not found is asked for again, unless `remember_absent`: then a name that is new takes
     effect within five seconds too. A change in the database is in force for every process within
@@ -27,10 +29,12 @@ class RecentlyFound(Generic[K, V]):
         find: Callable[[K], V | None],
         *,
         remember_absent: bool = False,
+        seconds: float = KEPT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find = find
         self._clock = clock
+        self._seconds = seconds
         self._remember_absent = remember_absent
         self._kept: dict[K, tuple[float, V | None]] = {}
         self._lock = threading.Lock()
@@ -48,7 +52,7 @@ class RecentlyFound(Generic[K, V]):
             else:
                 if len(self._kept) >= MAX_KEPT:
                     self._kept.clear()
-                self._kept[key] = (now + KEPT_SECONDS, value)
+                self._kept[key] = (now + self._seconds, value)
         return value
 
     def clear(self) -> None:
@@ -58,17 +62,23 @@ class RecentlyFound(Generic[K, V]):
 
 
 def _read_process_model(name: str) -> ProcessModel | None:
-    return (
-        ProcessModel.objects.filter(name=name)
-        .select_related("default_worker")
-        .prefetch_related("parameters", "outputs")
-        .first()
-    )
+    return ProcessModel.objects.filter(name=name).select_related("default_worker").first()
 
 
 def _read_worker(worker_id: int) -> Worker | None:
     return Worker.objects.filter(pk=worker_id).first()
 
 
-process_models: RecentlyFound[str, ProcessModel] = RecentlyFound(_read_process_model)
-workers: RecentlyFound[int, Worker] = RecentlyFound(_read_worker)
+def read_declarations(process_model: ProcessModel) -> None:
+    """Read what a process model of the catalog declares, where that has not been done.
+
+    Only for callers who may start it: to all others it costs one statement, as an absent one does.
+    """
+    prefetch_related_objects([process_model], "parameters", "outputs")
+
+
+# Absent ones too, or the time of an answer would tell what exists from what does not.
+process_models: RecentlyFound[str, ProcessModel] = RecentlyFound(
+    _read_process_model, remember_absent=True
+)
+workers: RecentlyFound[int, Worker] = RecentlyFound(_read_worker, remember_absent=True)

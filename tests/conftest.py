@@ -21,7 +21,7 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from django.test import Client, override_settings
 
-from connector import credentials
+from connector import known_clients, throttling, usage
 from connector.models import ApiClient
 from processes import catalog, queueing, registration
 from processes.audit_keeping import keep_entries
@@ -74,8 +74,14 @@ class Caller:
 @pytest.fixture(autouse=True)
 def _forget_what_was_kept() -> None:
     """Empty the caches that outlive a transaction, and the silence of the doorbell."""
-    for kept in (catalog.process_models, catalog.workers, credentials.clients):
+    for kept in (
+        catalog.process_models,
+        catalog.workers,
+        known_clients.clients,
+        throttling.suspects,
+    ):
         kept.clear()
+    usage.forget_uses()
     queueing.doorbell = queueing.Doorbell()
 
 

@@ -2,11 +2,12 @@
 
 import hmac
 import secrets
-from typing import Self
+from datetime import datetime
+from typing import Any, Self
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from processes.models import Application, ProcessModel, Worker
 from processes.models.trails import Trail
+from scheduler.addresses import parse_network
 
 SECRET_BYTES = 32
 
@@ -22,6 +24,20 @@ SECRET_BYTES = 32
 user_name = RegexValidator(
     r"^[^:\x00-\x1f\x7f]+\Z", _("Use printable characters only, and no colon.")
 )
+
+
+def require_networks(networks: Any) -> None:
+    """Raise ValidationError unless it is a list of addresses and networks, as text."""
+    if not isinstance(networks, list):
+        raise ValidationError(_("A list of addresses and networks is needed."))
+    for text in networks:
+        try:
+            parse_network(text)
+        except ValueError as error:
+            raise ValidationError(
+                _("%(text)s is no address or network: %(why)s."),
+                params={"text": text, "why": error},
+            ) from error
 
 
 class ApiClient(models.Model):
@@ -49,10 +65,25 @@ class ApiClient(models.Model):
         help_text=_("Empty: all."),
     )
     allowed_networks = models.JSONField(
-        _("allowed networks"), default=list, blank=True, help_text=_("Empty: any.")
+        _("allowed networks"),
+        default=list,
+        blank=True,
+        validators=[require_networks],
+        help_text=_(
+            "Addresses and networks that it may call from, one a line, such as 192.0.2.17 or"
+            " 2001:db8::/32. Calls from elsewhere are refused as if the password were wrong."
+            " Empty: any."
+        ),
     )
     rate_limit = models.PositiveIntegerField(
-        _("requests a minute"), null=True, blank=True, help_text=_("Empty: no limit.")
+        _("requests a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "So many starts and status calls together are answered in a minute, which begins with"
+            " the first one; what is more is refused with 429 until it is over. Empty: no limit."
+        ),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
@@ -76,11 +107,17 @@ class ApiClient(models.Model):
         if get_user_model().objects.filter(username=self.name).exists():
             raise ValidationError({"name": _("A user of this name exists; choose another one.")})
 
-    def add_secret(self) -> str:
+    def add_secret(self, *, expires_at: datetime | None = None) -> str:
         """Store the digest of a new secret and return the secret: nothing shows it again."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        self.secrets.create(digest=digest_secret(secret))
+        self.secrets.create(digest=digest_secret(secret), expires_at=expires_at)
         return secret
+
+
+def require_no_client(name: str) -> None:
+    """Raise ValidationError if an API client goes by `name`: no user may then."""
+    if ApiClient.objects.filter(name=name).exists():
+        raise ValidationError(_("An API client of this name exists; choose another one."))
 
 
 def digest_secret(secret: str, key: str | None = None) -> bytes:
@@ -107,9 +144,10 @@ class ApiSecret(models.Model):
     digest = models.BinaryField(max_length=32, unique=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
     objects = ApiSecretQuerySet.as_manager()
-    history = Trail(excluded=["digest"], parent="client")
+    history = Trail(excluded=["digest", "created_at", "last_used_at"], parent="client")
 
     class Meta:
         verbose_name = _("API secret")

@@ -156,7 +156,7 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     def duration_and_attempt(self, run: Run) -> tuple[str, SafeString]:
         """Return how long it took over the number of the attempt that did."""
         if not run.attempt:
-            return "-", SafeString()
+            return "-", SafeString("")
         attempt = _now("attempt %(number)d") % {"number": run.attempt}
         return self.shown_duration(run), format_html('<span class="ar-nowrap">{}</span>', attempt)
 

@@ -127,8 +127,8 @@ def test_relations_changed_by_code_are_told(is_reverse: bool) -> None:
     known = entries()
 
     if is_reverse:
-        group.user_set.add(user)  # type: ignore[attr-defined]
-        group.user_set.clear()  # type: ignore[attr-defined]
+        group.user_set.add(user)
+        group.user_set.clear()
     else:
         user.groups.add(group)
         user.groups.clear()
@@ -303,7 +303,11 @@ def test_deleting_in_bulk_is_one_entry_each_and_keeps_those_before(ada: Client) 
 
 
 def test_deleting_keeps_the_entries_of_schedules_clients_and_users() -> None:
-    schedule, client, user = make_schedule(name="Nightly"), ApiClientFactory.create(), UserFactory()
+    schedule, client, user = (
+        make_schedule(name="Nightly"),
+        ApiClientFactory.create(),
+        UserFactory.create(),
+    )
     keys = {str(schedule.pk), str(client.pk), str(user.pk)}
     names = {"scheduler.schedule", "connector.apiclient", "auth.user"}
 

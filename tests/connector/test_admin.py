@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from connector import credentials
+from connector import known_clients
 from connector.models import ApiClient
 from tests.conftest import Caller, make_caller
 from tests.factories import ProcessModelFactory, UserFactory
@@ -78,7 +78,7 @@ def test_a_new_password_is_asked_for_first_and_replaces_the_old_one(
     assert bytes(before.digest) != bytes(client.secrets.get().digest)
     assert caller.start({"name": "CountDown"}).status_code == 401
     caller.password = read_secret(answer)
-    credentials.clients.clear()
+    known_clients.clients.clear()
     assert caller.start({"name": "CountDown"}).status_code == 200
 
 

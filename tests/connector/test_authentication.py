@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connector import credentials
+from connector import credentials, known_clients
 from connector.models import ApiClient
 from processes.models import ProcessModel, Run
 from tests.conftest import START, Caller
@@ -95,7 +95,7 @@ def test_expiry_holds_for_a_client_that_is_known_already(acme: Caller, examples:
     ApiClient.objects.filter(name="acme").update(expires_at=soon)
     assert acme.start(BODY).status_code == 200
 
-    known = credentials.clients.get("acme")
+    known = known_clients.clients.get("acme")
 
     assert known is not None
     assert known.expires_at == soon

@@ -184,7 +184,7 @@ def test_all_faults_are_told_at_once(acme: Caller, examples: Examples) -> None:
     answer = acme.start(SAMPLE | {"retryCount": -1, "worker": "x", "runOnce": "maybe"})
 
     assert set(answer.json()["errors"]) == {"retryCount", "worker", "runOnce"}
-    assert answer.json()["message"].endswith("(and 2 more under errors)")
+    assert answer.json()["message"].endswith(" (and 2 more under errors).")
 
 
 def test_unknown_disabled_and_forbidden_process_models_look_alike(

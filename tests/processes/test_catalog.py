@@ -1,6 +1,6 @@
 """What a start call needs is kept for five seconds, by all threads."""
 
-from processes.catalog import MAX_KEPT, RecentlyFound, process_models, workers
+from processes.catalog import MAX_KEPT, RecentlyFound, process_models, read_declarations, workers
 from processes.models import ProcessModel, Worker
 from tests.at_once import run_at_once
 from tests.factories import ParameterFactory, ProcessModelFactory
@@ -104,11 +104,14 @@ def test_process_model_is_kept_with_all_that_a_start_reads(
 ) -> None:
     made: ProcessModel = ProcessModelFactory.create(name="Pay", default_worker=worker)
     ParameterFactory.create(process_model=made, name="month")
-    process_models.get("Pay")
+    found = process_models.get("Pay")
+    assert found is not None
+    read_declarations(found)
 
     with django_assert_num_queries(0):  # type: ignore[operator]  # a fixture without a public type
         kept = process_models.get("Pay")
         assert kept is not None
+        read_declarations(kept)
         names = [parameter.name for parameter in kept.parameters.all()]
         assert (kept.default_worker, names, list(kept.outputs.all())) == (worker, ["month"], [])
 

@@ -1,0 +1,1 @@
+"""What is installed, pinned, and a look at the pins."""
