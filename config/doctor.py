@@ -14,6 +14,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config.commands_check import Commands, check_commands, list_commands
+from config.secrets_check import check_secrets
 from processes.registration import load_processes
 from processes.registry import UnusableModule
 from scheduler.addresses import is_loopback
@@ -47,6 +48,7 @@ class Database:
     missing: list[str]
     clock_ahead: timedelta
     commands: Commands = field(default_factory=list)
+    secrets: Check | None = None
 
 
 def examine() -> Iterator[Section]:
@@ -162,6 +164,8 @@ def _check_reach(database: Database | Exception) -> Iterator[Check]:
     yield _check_static_files()
     if isinstance(database, Database) and database.commands:
         yield check_commands(database.commands)
+    if isinstance(database, Database) and database.secrets:
+        yield database.secrets
 
 
 def _look_at_database() -> Database | Exception:
@@ -184,6 +188,7 @@ def _ask_database() -> Database:
         missing=[f"{migration.app_label}.{migration.name}" for migration, _ in plan],
         clock_ahead=timedelta(seconds=moment - here),
         commands=commands,
+        secrets=None if plan else check_secrets(),
     )
 
 

@@ -25,6 +25,8 @@ FLAGS = {
     "off": False,
 }
 
+MIN_SECRETS_KEY = 32  # characters
+
 POSTGRESQL_OPTIONS: dict[str, Any] = {
     "server_side_binding": True,
     "prepare_threshold": 2,
@@ -152,6 +154,27 @@ def read_secret_key(name: str, file: Path | None) -> str:
             f"{name} is not set; with a DATABASE_URL it is needed: 50 random characters or more,"
             " the same for every process."
         )
+    return _read_or_make_key(file)
+
+
+def read_secrets_keys(name: str, file: Path | None) -> list[str]:
+    """Return the keys for secrets, of which the first encrypts and all decrypt; there may be none.
+
+    Without the variable it is the key of `file`, made on first use (embedded mode).
+    """
+    keys = read_list(name)
+    if not keys and file is not None:
+        keys = [_read_or_make_key(file)]
+    for number, key in enumerate(keys, start=1):
+        if len(key) < MIN_SECRETS_KEY:
+            raise ImproperlyConfigured(
+                f"{name}: key number {number} has {len(key)} characters; it takes keys of"
+                f" {MIN_SECRETS_KEY} random characters or more, separated by commas."
+            )
+    return keys
+
+
+def _read_or_make_key(file: Path) -> str:
     try:
         # Linked into place whole, so that three processes starting at once read one key.
         draft = file.with_name(f"{file.name}.{os.getpid()}")
@@ -167,5 +190,5 @@ def read_secret_key(name: str, file: Path | None) -> str:
         return file.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"The secret key in {str(file)!r} cannot be read: {error.strerror}."
+            f"The key in {str(file)!r} cannot be read: {error.strerror}."
         ) from error

@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 
+from processes.scrubbing import scrub_current
+
 SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -12,6 +14,14 @@ SHARED_PROCESSORS: list[Any] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+class ScrubbedFormatter(structlog.stdlib.ProcessorFormatter):
+    """Renders events without the secrets of the run that this process carries out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, which may have what a process logs by itself."""
+        return scrub_current(super().format(record))
 
 
 def logging_settings(*, form: str, level: str) -> dict[str, Any]:
@@ -28,7 +38,7 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "arabica": {
-                "()": structlog.stdlib.ProcessorFormatter,
+                "()": ScrubbedFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info if form == "json" else _leave_exception,

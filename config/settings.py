@@ -16,6 +16,7 @@ from config.environment import (
     read_networks,
     read_path,
     read_secret_key,
+    read_secrets_keys,
     read_text,
     read_time_zone,
 )
@@ -36,6 +37,7 @@ DATABASES = {"default": read_database("DATABASE_URL", VAR_DIR / "arabica.sqlite3
 EMBEDDED = not read_text("DATABASE_URL")
 SECRET_KEY = read_secret_key("SECRET_KEY", VAR_DIR / "secret_key" if EMBEDDED else None)
 SECRET_KEY_FALLBACKS = read_list("SECRET_KEY_FALLBACKS")
+SECRETS_KEYS = read_secrets_keys("SECRETS_KEY", VAR_DIR / "secrets_key" if EMBEDDED else None)
 
 # Who may reach it, and over what
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", f"127.0.0.1,localhost,{HOST}")

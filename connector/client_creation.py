@@ -18,13 +18,6 @@ def create_api_client(name: str, *, description: str = "") -> tuple[ApiClient, s
     return client, client.add_secret()
 
 
-def replace_secrets(client: ApiClient) -> str:
-    """Make every secret of `client` invalid and return a new one."""
-    with transaction.atomic():
-        client.secrets.all().delete()
-        return client.add_secret()
-
-
 def describe_refusal(error: ValidationError) -> str:
     """Return the texts of a refusal as one line."""
     return " ".join(error.messages)

@@ -18,9 +18,11 @@ from drf_spectacular.utils import (
 )
 
 from connector.exceptions import (
+    KEY_REUSED,
     NOT_JSON,
     UNAVAILABLE,
     ConnectorError,
+    KeyReused,
     RateLimited,
     TooManyAttempts,
     TransactionNotFound,
@@ -147,7 +149,23 @@ start: Callable[[Any], Any] = extend_schema(
             "dryRun",
             OpenApiTypes.BOOL,
             description="Check everything, store nothing, and say the plan and its fire times.",
-        )
+        ),
+        OpenApiParameter(
+            "Idempotency-Key",
+            {"type": "string", "pattern": "^[!-+\\--~]{1,255}$"},
+            OpenApiParameter.HEADER,
+            description="Makes it safe to send a start again: for 24 hours the same key with the"
+            " same body (the same bytes) is answered with the robustaSpid of the first, and"
+            " nothing new is started. A refused start leaves the key free; a dry run neither"
+            " uses nor answers for one.",
+        ),
+        OpenApiParameter(
+            "Idempotent-Replayed",
+            {"type": "string", "const": "true"},
+            OpenApiParameter.HEADER,
+            response=[200],
+            description="Only on an answer that repeats that of an earlier start with the key.",
+        ),
     ],
     examples=[
         OpenApiExample(
@@ -233,6 +251,7 @@ start: Callable[[Any], Any] = extend_schema(
                 ),
             ],
         ),
+        409: _error("The key came with another body before.", KEY_REUSED, KeyReused.code),
         413: _error(
             "The body is too large.",
             "The body is over 1 MiB; send less in one request.",

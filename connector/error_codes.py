@@ -11,6 +11,7 @@ CODES = {
     "not_found": "No transaction of the caller has this id, or nothing is at the address.",
     "method_not_allowed": "The call takes another method.",
     "not_acceptable": "The caller does not take JSON.",
+    "idempotency_key_reused": "The Idempotency-Key came with another body before.",
     "body_too_large": "The body is over 1 MiB.",
     "unsupported_content": "The body is no plain JSON in UTF-8.",
     "internal_error": "A fault of Arabica; its log knows the request id.",

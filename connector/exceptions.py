@@ -11,7 +11,7 @@ from rest_framework import exceptions as rest
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from processes.exceptions import InvalidValues
+from processes.exceptions import InvalidValues, SecretsUnusable
 from processes.outages import OUTAGES
 
 logger = structlog.get_logger(__name__)
@@ -31,6 +31,15 @@ NO_ADDRESS = (
 REFUSED_ADDRESS = "The address cannot be read; send no parameters but those that are documented."
 NOT_JSON = "The answer is always JSON; send the header Accept: application/json, or none."
 MAX_METHOD = 40  # characters of a caller's own in a message
+KEY_REUSED = (
+    "This Idempotency-Key came with another body in the last 24 hours; use a new key for a new"
+    " start."
+)
+
+NO_SECRETS = (
+    "This process takes a secret, and the service has no key to store it; ask the operator to set"
+    " SECRETS_KEY."
+)
 
 
 class ConnectorError(Exception):
@@ -93,6 +102,16 @@ class InvalidRequest(ConnectorError):
         return cls(f"{first.rstrip('.')} (and {len(others)} more under errors).", errors=errors)
 
 
+class KeyReused(ConnectorError):
+    """The Idempotency-Key has come with another body before."""
+
+    status = 409
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(KEY_REUSED)
+
+
 class TransactionNotFound(ConnectorError):
     """No run or plan of this caller has the robustaSpid: one text, whatever the cause."""
 
@@ -151,6 +170,9 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exception, InvalidValues):
         errors = {f"values.{name}": texts for name, texts in exception.errors.items()}
         return _answer(InvalidRequest.of(errors))
+    if isinstance(exception, SecretsUnusable):
+        logger.error("secrets cannot be stored", error=str(exception))
+        return _answer_unavailable(NO_SECRETS)
     if isinstance(exception, rest.APIException):
         return _answer_rest(exception, context)
     if isinstance(exception, Http404):
@@ -159,14 +181,18 @@ def answer_exception(exception: Exception, context: dict[str, Any]) -> Response:
         return Response(error_body(REFUSED_ADDRESS, "bad_request"), status=400)
     if isinstance(exception, AWAY):
         logger.error("database unavailable", error=str(exception))
-        return Response(
-            error_body(UNAVAILABLE, "unavailable"),
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
+        return _answer_unavailable(UNAVAILABLE)
     logger.error("request failed", exc_info=exception)
     request_id = context["request"].META.get("ARABICA_REQUEST_ID", "")
     return Response(internal_error_body(request_id), status=500)
+
+
+def _answer_unavailable(message: str) -> Response:
+    return Response(
+        error_body(message, "unavailable"),
+        status=503,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def internal_error_body(request_id: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Fields of a start call, as the published text and its known clients send them."""
 
+import json
 import re
 from datetime import date, datetime
 from typing import Any
@@ -16,9 +17,15 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 
 def shorten(value: Any) -> str:
-    """Return a value for a message: never more than 40 characters of it."""
-    text = repr(value)
+    """Return a value for a message: text in quotes, the rest as JSON; 40 characters at most."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def name_type(value: Any) -> str:
+    """Return what kind of JSON a value is."""
+    names = {str: "text", list: "a list", bool: "a boolean", dict: "an object"}
+    return names.get(type(value), "a number")
 
 
 class StartField(serializers.Field[Any, Any, Any, Any]):
@@ -27,7 +34,7 @@ class StartField(serializers.Field[Any, Any, Any, Any]):
     def run_validation(self, data: Any = serializers.empty) -> Any:
         """Return the checked value; say by name that a required field is missing."""
         if data is serializers.empty and self.required:
-            raise serializers.ValidationError(f"{self.field_name} is required.")
+            raise serializers.ValidationError(f"{self.field_name} is required; add it to the body.")
         return super().run_validation(data)
 
     def describe(self) -> dict[str, Any]:
@@ -79,7 +86,8 @@ class ObjectField(StartField):
         """Return the object as it is."""
         if not isinstance(data, dict):
             raise serializers.ValidationError(
-                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not {shorten(data)}.'
+                f'{self.field_name} takes an object such as {{"username": "Ada"}}, not'
+                f" {name_type(data)}."  # quoted, a text with the values in it would tell secrets
             )
         return data
 
@@ -87,10 +95,11 @@ class ObjectField(StartField):
 class WholeNumberField(StartField):
     """A whole number in a range, as a number or as text of ASCII digits."""
 
-    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
+    def __init__(self, *, minimum: int, maximum: int, expected: str = "", **options: Any) -> None:
         super().__init__(**options)
         self.minimum = minimum
         self.maximum = maximum
+        self.expected = expected or f"a whole number from {minimum} to {maximum}"
 
     def describe_given(self) -> dict[str, Any]:
         """Return the JSON schema."""
@@ -110,8 +119,7 @@ class WholeNumberField(StartField):
             or not self.minimum <= number <= self.maximum
         ):
             raise serializers.ValidationError(
-                f"{self.field_name} takes a whole number from {self.minimum} to {self.maximum},"
-                f" not {shorten(data)}."
+                f"{self.field_name} takes {self.expected}, not {shorten(data)}."
             )
         return number
 

@@ -47,7 +47,9 @@ SYNTAX = {
     "Expecting ':'": "a colon is expected here",
     "Expecting ','": "a comma or a closing bracket is expected here",
     "Unterminated string": "the text that starts here has no closing quote",
-    "Invalid control character": "write a line break inside a text as \\n, a tab as \\t",
+    "Invalid control character": (
+        "write a line break inside a text as \\n, a tab as \\t, and leave other control characters out"
+    ),
     "Invalid \\escape": "write a backslash inside a text as \\\\",
     "Invalid \\uXXXX escape": "\\u takes four hexadecimal digits",
     "Extra data": "the JSON ends before this; send one object and nothing after it",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from processes.models import Parameter, ProcessModel
+from processes.secrets import MASK
 from processes.value_types import ValueType
 
 PASSWORD = "$ARABICA_PASSWORD"  # noqa: S105 - a variable of the reader's shell
@@ -20,6 +21,7 @@ EXAMPLES: dict[str, Any] = {
     ValueType.DATE: "2026-11-23",
     ValueType.DATE_TIME: "2026-11-23T14:30:00+00:00",
     ValueType.JSON: {"key": "value"},
+    ValueType.SECRET: "your secret",
 }
 
 
@@ -77,9 +79,12 @@ def build_values(parameters: Iterable[Parameter]) -> dict[str, Any]:
 
 
 def example_value(parameter: Parameter) -> Any:
-    """Return a value that the parameter accepts; None for an optional one without a default."""
+    """Return a value that the parameter accepts; None for an optional one without a default.
+
+    None too for a secret that has one, which applies where the value is left out.
+    """
     if parameter.default is not None:
-        return parameter.default
+        return None if parameter.is_secret else parameter.default
     if not parameter.required:
         return None
     return example_of(parameter.value_type, parameter.choices)
@@ -96,6 +101,8 @@ def show_default(parameter: Parameter) -> str:
     """Return the default as it is written in a body; empty without one."""
     if parameter.default is None:
         return ""
+    if parameter.is_secret:
+        return MASK
     return json.dumps(parameter.default, ensure_ascii=False)
 
 

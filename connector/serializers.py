@@ -21,6 +21,7 @@ from processes.models import Run
 MAX_DELAY_SECONDS = 86_400
 # Spellings of the published text, read as what they evidently mean.
 PUBLISHED_KEYS = {"run immediately": "runImmediately"}
+NEAR = 0.7  # of 1; below it a key is more likely a value that stands in the wrong place
 FLAGS = ("runOnce", "runImmediately")
 
 
@@ -49,7 +50,11 @@ class StartSerializer(serializers.Serializer[Any]):
         minimum=0, maximum=99, required=False, help_text="Additional runs after an error."
     )
     worker = WholeNumberField(
-        minimum=1, maximum=2**63 - 1, required=False, help_text="Worker id; without one: any."
+        minimum=1,
+        maximum=2**63 - 1,
+        expected="the id of a worker, such as 1",
+        required=False,
+        help_text="Worker id; without one: any.",
     )
     timezone = TimeZoneField(
         required=False,
@@ -96,10 +101,14 @@ def repair(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = get_close_matches(key.lower(), [name.lower() for name in known], n=1, cutoff=0.6)
+    near = get_close_matches(key.lower(), [name.lower() for name in known], n=1, cutoff=NEAR)
     by_lower = {name.lower(): name for name in known}
-    hint = f"did you mean {by_lower[near[0]]!r}?" if near else f"the fields are {', '.join(known)}."
-    return f"{key[:255]!r} is not a field of this call; {hint}"
+    if near:
+        return f"{key!r} is not a field of this call; did you mean {by_lower[near[0]]!r}?"
+    return (
+        f"{key!r} is not a field of this call; the fields are {', '.join(known)}, and the values of"
+        " the process belong into 'values'."
+    )
 
 
 class StartedSerializer(serializers.Serializer[Any]):

@@ -36,7 +36,7 @@ class Start:
         """Return who is to run it; None means any worker."""
         return self.worker or self.process_model.default_worker
 
-    def save(self, identity: Identity) -> UUID:
+    def save(self, identity: Identity, *, robusta_spid: UUID | None = None) -> UUID:
         """Store the run or the plan for the caller, and return its robustaSpid."""
         requested_by = f"API: {identity.name}"
         if isinstance(self.timing, Plan):
@@ -45,6 +45,7 @@ class Start:
                 owner=identity.owner,
                 requested_by=requested_by,
                 run_immediately=self.timing.run_immediately,
+                schedule_id=robusta_spid,
             ).pk
         return queue_run(
             self.process_model,
@@ -56,6 +57,7 @@ class Start:
             priority=self.priority,
             owner=identity.owner,
             requested_by=requested_by,
+            run_id=robusta_spid,
         ).pk
 
     def _draft(self, plan: Plan) -> ScheduleDraft:

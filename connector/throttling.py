@@ -64,6 +64,13 @@ def _read_suspects(_: None) -> frozenset[str]:
 suspects: RecentlyFound[None, frozenset[str]] = RecentlyFound(_read_suspects, seconds=1.0)
 
 
+@dataclass(frozen=True)
+class Lock:
+    """Too many wrong attempts; `seconds` until one more is permitted."""
+
+    seconds: int
+
+
 def require_unlocked(sender: Sender) -> int:
     """Return how many wrong attempts of the last minute came from there.
 
@@ -75,24 +82,44 @@ def require_unlocked(sender: Sender) -> int:
 
 
 def _require_unlocked_now(sender: Sender) -> int:
-    attempts = WrongAttempt.objects.since(MINUTE).filter(network=sender.network)
+    attempts = _last_minute(sender.network)
     of_the_name = Q(name_digest=sender.name_digest)
     counts = attempts.aggregate(all=Count("pk"), of_the_name=Count("pk", filter=of_the_name))
     of_the_address: int = counts["all"]
-    if of_the_address >= MOST_OF_AN_ADDRESS:
-        raise TooManyAttempts(_seconds_until_free(attempts, MOST_OF_AN_ADDRESS))
-    if counts["of_the_name"] >= MOST_OF_A_NAME:
-        raise TooManyAttempts(_seconds_until_free(attempts.filter(of_the_name), MOST_OF_A_NAME))
+    if of_the_address >= MOST_OF_AN_ADDRESS or counts["of_the_name"] >= MOST_OF_A_NAME:
+        lock = find_lock(sender.network, sender.name_digest)
+        raise TooManyAttempts(lock.seconds if lock else 1)  # it may have ended since the count
     return of_the_address
 
 
+def find_lock(network: str, name_digest: bytes) -> Lock | None:
+    """Return what keeps a name from there out, None if nothing does."""
+    attempts = _last_minute(network)
+    waits = [
+        _seconds_until_free(attempts, MOST_OF_AN_ADDRESS),
+        _seconds_until_free(attempts.filter(name_digest=name_digest), MOST_OF_A_NAME),
+    ]
+    return Lock(max(waits)) if any(waits) else None
+
+
+def find_full_addresses() -> list[str]:
+    """Return the addresses that nobody is let in from."""
+    attempts = WrongAttempt.objects.since(MINUTE).order_by().values("network")
+    full = attempts.annotate(number=Count("pk")).filter(number__gte=MOST_OF_AN_ADDRESS)
+    return list(full.values_list("network", flat=True))
+
+
+def _last_minute(network: str) -> QuerySet[WrongAttempt]:
+    return WrongAttempt.objects.since(MINUTE).filter(network=network)
+
+
 def _seconds_until_free(attempts: QuerySet[WrongAttempt], most: int) -> int:
-    """Return when the oldest of the newest `most` attempts is a minute old."""
+    """Return when the oldest of the newest `most` attempts is a minute old, 0 for fewer."""
     newest = attempts.order_by("-attempted_at").values_list("attempted_at", Now())
     for attempted_at, now in newest[most - 1 : most]:
         seconds: float = (attempted_at + MINUTE - now).total_seconds()
         return max(math.ceil(seconds), 1)
-    return 1
+    return 0
 
 
 def count_attempt(sender: Sender, reason: WrongAttempt.Reason) -> WrongAttempt:

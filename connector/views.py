@@ -1,7 +1,9 @@
 """The connector API: start a process, ask for its status."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -11,6 +13,7 @@ from rest_framework.viewsets import ViewSet
 from connector import documentation
 from connector.body import read_body
 from connector.exceptions import InvalidRequest
+from connector.idempotency import read_key, start_once
 from connector.identities import Identity
 from connector.negotiation import JsonOnly
 from connector.parsing import parse_object
@@ -18,10 +21,12 @@ from connector.rates import ClientRate
 from connector.serializers import StartSerializer
 from connector.starting import Start, check_start
 from connector.status import read_status
+from processes.secrets import mask
 
 SAVED = "Process saved"
 # Who sends one of these would be surprised by a real run.
-MISTYPED_DRY_RUN = re.compile(r"(?!dryRun\Z)dry[-_ ]?run", re.IGNORECASE)
+DRY_RUN = "dryRun"
+LIKE_DRY_RUN = re.compile(r"dry[-_ ]?run", re.IGNORECASE)
 
 
 class ProcessViewSet(ViewSet):
@@ -37,15 +42,16 @@ class ProcessViewSet(ViewSet):
     @action(detail=False, methods=["post"])
     def start(self, request: Request) -> Response:
         """Start a process now, once at `startDate`, or by the plan of `quartzDef`."""
-        dry_run = _wants_dry_run(request)
-        start = _read_start(request)
+        dry_run, key = _wants_dry_run(request), read_key(request.META)
+        body, identity = read_body(request._request), _identity(request)
         if dry_run:
-            return Response(_describe(start))
-        robusta_spid = start.save(_identity(request))
-        answer: dict[str, Any] = {"robustaSpid": str(robusta_spid), "message": SAVED}
-        if start.warnings:
-            answer["warnings"] = start.warnings
-        return Response(answer)
+            return Response(_describe(_check(body, identity)))
+        if key is None:
+            start = _check(body, identity)
+            return _answer(start.save(identity), start.warnings)
+        started = start_once(key, body, identity, check=_check)
+        headers = {"Idempotent-Replayed": "true"} if started.is_replayed else {}
+        return _answer(started.robusta_spid, started.warnings, headers)
 
     @documentation.status
     @action(detail=False, methods=["get"])
@@ -59,26 +65,33 @@ def _identity(request: Request) -> Identity:
     return identity
 
 
-def _read_start(request: Request) -> Start:
-    body = parse_object(read_body(request._request))
+def _check(text: bytes, identity: Identity) -> Start:
+    body = parse_object(text)
     serializer = StartSerializer(data=body.fields)
     serializer.is_valid(raise_exception=True)
     fields = serializer.validated_data
-    return check_start(
-        fields | {"warnings": body.warnings + fields["warnings"]}, _identity(request)
-    )
+    return check_start(fields | {"warnings": body.warnings + fields["warnings"]}, identity)
+
+
+def _answer(
+    robusta_spid: UUID, warnings: list[str], headers: Mapping[str, str] | None = None
+) -> Response:
+    answer: dict[str, Any] = {"robustaSpid": str(robusta_spid), "message": SAVED}
+    if warnings:
+        answer["warnings"] = warnings
+    return Response(answer, headers=headers)
 
 
 def _wants_dry_run(request: Request) -> bool:
     """Tell whether nothing is to be started; a mistyped or doubtful wish to try is refused."""
-    mistyped = next(filter(MISTYPED_DRY_RUN.fullmatch, request.query_params), None)
-    if mistyped:
-        raise InvalidRequest.on(
-            mistyped, f"{mistyped!r} is not a parameter of this call; did you mean 'dryRun'?"
-        )
-    texts = request.query_params.getlist("dryRun") or ["false"]
-    if len(set(texts)) > 1 or texts[0] not in {"true", "false"}:
-        raise InvalidRequest.on("dryRun", "dryRun takes true or false, once.")
+    for key in filter(LIKE_DRY_RUN.fullmatch, request.query_params):
+        if key != DRY_RUN:
+            raise InvalidRequest.on(
+                key, f"{key!r} is not a parameter of this call; did you mean {DRY_RUN!r}?"
+            )
+    texts = request.query_params.getlist(DRY_RUN) or ["false"]
+    if len(texts) > 1 or texts[0] not in {"true", "false"}:
+        raise InvalidRequest.on(DRY_RUN, f"{DRY_RUN} takes true or false, once.")
     return texts[0] == "true"
 
 
@@ -89,6 +102,6 @@ def _describe(start: Start) -> dict[str, Any]:
         "plan": start.timing.describe(),
         "fireTimes": [moment.isoformat() for moment in start.timing.fire_times()],
         "worker": worker.pk if worker else None,
-        "values": start.values,
+        "values": mask(start.values),
         "warnings": start.warnings,
     }

@@ -19,7 +19,8 @@ from django.dispatch import Signal
 
 from processes import nodes
 from processes.claiming import find_choices
-from processes.exceptions import LeaseLost
+from processes.encryption import decrypt_values
+from processes.exceptions import LeaseLost, SecretsUnusable
 from processes.executors.base import Executor, ProcessFailed, Work
 from processes.executors.command import CommandExecutor
 from processes.executors.python import PythonExecutor
@@ -28,6 +29,7 @@ from processes.moments import describe_cancel, describe_time_limit
 from processes.outages import OUTAGES, outlast_outage
 from processes.outputs import check_outputs
 from processes.recording import RunReport
+from processes.scrubbing import Scrubber, scrubbed
 from processes.slots import Slot
 from processes.text import make_message
 
@@ -144,7 +146,7 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
         else partial(
             fail_run,
             run,
-            error=str(error),
+            error=report.scrubber.scrub(str(error)),
             reason=reason,
             exit_code=error.exit_code,
             signal=error.signal,
@@ -160,16 +162,32 @@ def execute_run(run: Run, slot: Slot | None = None) -> None:
 def _carry_out(
     run: Run, report: RunReport, slot: Slot | None
 ) -> tuple[dict[str, Any], ProcessFailed | None]:
-    """Return the outputs, and the error or None."""
+    """Return the outputs, and the error or None.
+
+    Only here are secrets in clear again: in the process that carries the run out, once it begins.
+    """
+    try:
+        values, secrets = decrypt_values(run.values)
+    except SecretsUnusable as error:
+        return {}, ProcessFailed(str(error))
+    report.scrubber = Scrubber(secrets)
     work = Work(
         run_id=run.pk,
         attempt=run.attempt,
-        values=run.values,
+        values=values,
         configuration=run.process_model.configuration,
         kill_grace=run.process_model.kill_grace,
         max_output_bytes=run.process_model.max_output_bytes,
+        scrubber=report.scrubber,
         **(_tell_of_end(run, slot) if slot else {}),
     )
+    with scrubbed(report.scrubber):
+        return _execute(run, work, report)
+
+
+def _execute(
+    run: Run, work: Work, report: RunReport
+) -> tuple[dict[str, Any], ProcessFailed | None]:
     try:
         outputs = EXECUTORS[run.process_model.executor].execute(work, report)
         limit = run.process_model.max_output_bytes

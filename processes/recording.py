@@ -8,6 +8,7 @@ from django.db import Error, connection
 
 from processes.models import Run, RunLog
 from processes.outages import OUTAGES
+from processes.scrubbing import Scrubber
 from processes.text import replace_unstorable
 
 logger = structlog.get_logger(__name__)
@@ -24,10 +25,12 @@ class RunReport:
 
     Lines of one stream are gathered and written at most once a second, at the next report or at
     the end; a log longer than the limit is cut and says so. A report that cannot be written never
-    fails the run: lines are kept for the next try, progress is superseded.
+    fails the run: lines are kept for the next try, progress is superseded. What `scrubber` knows is
+    masked.
     """
 
     def __init__(self, run: Run) -> None:
+        self.scrubber = Scrubber()
         self._run = run
         self._stream = ""
         self._lines: list[str] = []
@@ -43,13 +46,14 @@ class RunReport:
         return self._kept >= MAX_LOG_CHARACTERS
 
     def log(self, text: str, stream: str = "log") -> None:
-        """Add `text` as one or more lines to a stream of the run's log."""
+        """Add `text` as one or more lines to a stream of the run's log, its secrets masked."""
         room = MAX_LOG_CHARACTERS - self._kept
         if room <= 0:
             return
         if stream != self._stream:
             self._end_chunk()
             self._stream = stream
+        text = self.scrubber.scrub(text)
         line = replace_unstorable(text[:room])
         self._lines.append(line)
         self._kept += len(text) + 1

@@ -11,6 +11,7 @@ from typing import Any, Literal, NotRequired, Required, Union, get_args, get_ori
 import docstring_parser
 
 from processes.executors.context import RunContext
+from processes.secrets import Secret
 from processes.value_types import ValueType, WrongType, to_stored
 
 PLAIN_TYPES: tuple[tuple[Any, ValueType], ...] = (
@@ -23,10 +24,11 @@ PLAIN_TYPES: tuple[tuple[Any, ValueType], ...] = (
     (dict, ValueType.JSON),
     (list, ValueType.JSON),
     (Any, ValueType.JSON),
+    (Secret, ValueType.SECRET),
 )
 ALLOWED = (
     "allowed are str, int, float, bool, date, datetime, Literal['a', 'b'], an Enum of texts,"
-    " dict, list, Any and a TypedDict, each also with '| None'"
+    " dict, list, Any, a TypedDict and, for a parameter, Secret, each also with '| None'"
 )
 
 
@@ -177,6 +179,10 @@ def _describe_parameter(
 def _store_default(where: str, default: Any, kind: _Kind) -> Any:
     if default is None and kind.optional:
         return None
+    if kind.value_type == ValueType.SECRET:
+        raise UnusableProcess(
+            f"{where} has a default, and a secret in the code is none; allowed is None."
+        )
     try:
         return to_stored(kind.value_type, default, choices=kind.choices)
     except WrongType as error:
@@ -217,6 +223,10 @@ def _describe_output(
     if kind is None:
         raise UnusableProcess(
             f"{_name_of(function)}: the output {name!r} is annotated {_show(annotation)}; {ALLOWED}."
+        )
+    if kind.value_type == ValueType.SECRET:
+        raise UnusableProcess(
+            f"{_name_of(function)}: the output {name!r} is a Secret; outputs are answered in clear."
         )
     # With annotations kept as texts, __required_keys__ does not know of NotRequired.
     left_out = name not in returned.__required_keys__ or get_origin(annotation) is NotRequired

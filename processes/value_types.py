@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from processes.secrets import Secret
+
 MAX_DIGITS = 4300  # more than these CPython neither reads from text nor writes to it
 INTEGER_LIMIT = 10**MAX_DIGITS
 MAX_NESTING = 32
@@ -40,6 +42,7 @@ class ValueType(enum.StrEnum):
     DATE_TIME = "date-time"
     CHOICE = "choice"
     JSON = "json"
+    SECRET = "secret"  # noqa: S105 - the name of a type
 
 
 EXPECTED = {
@@ -51,6 +54,7 @@ EXPECTED = {
     ValueType.DATE_TIME: (
         "a date and time such as 2026-11-23 14:30:00 or 2026-11-23T14:30:00+03:00"
     ),
+    ValueType.SECRET: "text, which is kept secret, without NUL characters or lone surrogates",
     ValueType.JSON: (
         "JSON such as {'a': [1, 2]}, with finite numbers, without NUL characters or lone"
         f" surrogates, at most {MAX_NESTING} levels deep"
@@ -106,6 +110,8 @@ def to_python(value_type: ValueType, stored: Any) -> Any:
         return date.fromisoformat(stored)
     if value_type == ValueType.DATE_TIME:
         return datetime.fromisoformat(stored)
+    if value_type == ValueType.SECRET:
+        return Secret(stored)
     return stored
 
 
@@ -145,6 +151,14 @@ def _store_text(value: Any) -> str:
     if not isinstance(value, str) or not _is_storable(value):
         raise WrongType(EXPECTED[ValueType.TEXT])
     return str.__str__(value)
+
+
+def _store_secret(value: Any) -> str:
+    try:
+        return _store_text(value)
+    except WrongType:
+        # Not `from` it: what a traceback shows of a secret's way stays short.
+        raise WrongType(EXPECTED[ValueType.SECRET]) from None
 
 
 def _is_storable(text: str) -> bool:
@@ -252,4 +266,5 @@ STORERS: dict[str, Callable[[Any], Any]] = {
     ValueType.DATE: _store_date,
     ValueType.DATE_TIME: _store_date_time,
     ValueType.JSON: _store_json,
+    ValueType.SECRET: _store_secret,
 }

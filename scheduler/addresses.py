@@ -37,6 +37,12 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     return ip_network((int(mapped), network.prefixlen - 96))
 
 
+def show_network(network: IPv4Network | IPv6Network) -> str:
+    """Return a network as people write it: of a single address the address."""
+    is_single = network.num_addresses == 1
+    return str(network.network_address if is_single else network)
+
+
 def name_sender(address: str) -> str:
     """Return what all addresses of one sender have in common: of IPv6 the /64.
 

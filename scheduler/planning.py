@@ -42,13 +42,14 @@ def create_schedule(
     owner: str = "",
     requested_by: str = "",
     run_immediately: bool = False,
+    schedule_id: UUID | None = None,
 ) -> Schedule:
     """Store a schedule and arm it; with `run_immediately` make one run now as well.
 
     Fire times up to now do not exist. Raise InvalidPlan for what cannot be taken.
     """
     fire_times = draft.fire_times()
-    schedule = Schedule(id=new_schedule_id(), owner=owner, requested_by=requested_by)
+    schedule = Schedule(id=schedule_id or new_schedule_id(), owner=owner, requested_by=requested_by)
     draft = replace(draft, name=draft.name or _make_name(draft, schedule.pk))
     with transaction.atomic():
         _check_name(draft.name)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat import models as beat
 
-from connector.models import ApiClient
+from connector.models import ApiClient, ApiSecret
 from processes.models import Application, ProcessModel, Run, Worker
 from processes.models.trails import trail_of
 from scheduler.models import Schedule
@@ -73,6 +73,7 @@ def rows(db: None) -> dict[type[Model], Model]:
         Group.objects.create(name="Staff"),
         UserFactory.create(),
     ]
+    ApiClient.objects.get().add_secret()
     return {type(row): row for row in made}
 
 
@@ -111,6 +112,9 @@ def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
         address(Schedule, "change", rows[Schedule].pk).replace("change", "show-ledger"): 302,
     }
     expected |= {reverse("audit"): 200, reverse("audit_entry", args=entry_of(rows)): 200}
+    client = rows[ApiClient]
+    secret = ApiSecret.objects.get()
+    expected[reverse("admin:connector_apisecret_revoke", args=[client.pk, secret.pk])] = 200
     for model, row in rows.items():
         expected[address(model, "changelist")] = 200
         expected[address(model, "change", row.pk)] = 200

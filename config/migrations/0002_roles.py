@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
         ("processes", "0009_fields_of_process_models_explained"),
         ("scheduler", "0006_beats_are_found_by_their_last_tick"),
-        ("connector", "0001_initial"),
+        ("connector", "0003_idempotent_answers_come_again"),
         ("config", "0001_changes_are_audited"),
     ]
 

@@ -2,7 +2,9 @@
 
 import hmac
 import secrets
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any, Self
 
 from django.contrib.auth import get_user_model
@@ -16,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from processes.models import Application, ProcessModel, Worker
 from processes.models.trails import Trail
-from scheduler.addresses import parse_network
+from scheduler.addresses import parse_network, show_network
 
 SECRET_BYTES = 32
 
@@ -26,18 +28,37 @@ user_name = RegexValidator(
 )
 
 
+def read_networks(texts: Iterable[Any]) -> list[str]:
+    """Return addresses and networks in their usual form. Raise ValidationError for what is none."""
+    networks, errors = [], []
+    for text in texts:
+        try:
+            networks.append(show_network(parse_network(text)))
+        except ValueError:
+            errors.append(_describe_network(text))
+    if errors:
+        raise ValidationError(errors)
+    return networks
+
+
+def _describe_network(text: Any) -> ValidationError:
+    try:
+        whole = ip_network(str(text), strict=False)
+    except ValueError:
+        return ValidationError(
+            _("%(text)s is no address or network."), params={"text": str(text)[:40]}
+        )
+    return ValidationError(
+        _("%(text)s is an address within a network; write %(network)s for all of it."),
+        params={"text": text, "network": whole},
+    )
+
+
 def require_networks(networks: Any) -> None:
     """Raise ValidationError unless it is a list of addresses and networks, as text."""
     if not isinstance(networks, list):
         raise ValidationError(_("A list of addresses and networks is needed."))
-    for text in networks:
-        try:
-            parse_network(text)
-        except ValueError as error:
-            raise ValidationError(
-                _("%(text)s is no address or network: %(why)s."),
-                params={"text": text, "why": error},
-            ) from error
+    read_networks(networks)
 
 
 class ApiClient(models.Model):
@@ -107,9 +128,10 @@ class ApiClient(models.Model):
         if get_user_model().objects.filter(username=self.name).exists():
             raise ValidationError({"name": _("A user of this name exists; choose another one.")})
 
-    def add_secret(self, *, expires_at: datetime | None = None) -> str:
+    def add_secret(self, *, valid_for: timedelta | None = None) -> str:
         """Store the digest of a new secret and return the secret: nothing shows it again."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
+        expires_at = None if valid_for is None else Now() + valid_for
         self.secrets.create(digest=digest_secret(secret), expires_at=expires_at)
         return secret
 

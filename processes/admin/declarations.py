@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from processes.admin.secret_fields import SecretField, resolve
 from processes.models import Output, Parameter, ProcessModel
+from processes.secrets import MASK, is_encrypted
 from processes.value_types import ValueType
 
 
@@ -55,6 +57,8 @@ class DefaultField(forms.CharField):
         """Return text as it is, everything else as JSON."""
         if value is None or isinstance(value, str):
             return value
+        if is_encrypted(value):  # of a parameter that is no secret any more
+            return ""
         return json.dumps(value, ensure_ascii=False)
 
 
@@ -80,6 +84,21 @@ class ParameterForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic w
         label=_("choices"), required=False, widget=UnfoldAdminTextareaWidget({"rows": 1})
     )
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        chosen = self.data.get(self.add_prefix("value_type"), self.instance.value_type)
+        if chosen == ValueType.SECRET:
+            self.fields["default"] = SecretField(
+                label=_("default"),
+                required=False,
+                stored=self.instance.default,
+                is_removable=True,
+            )
+
+    def clean_default(self) -> Any:
+        """Return the default; that of a secret is encrypted, and stays when nothing is typed."""
+        return resolve(self.cleaned_data["default"], self.instance.default)
+
     def clean(self) -> None:
         """Refuse a choice between nothing."""
         super().clean()
@@ -100,6 +119,8 @@ class ParameterInline(DeclarationInline):
         """Return the default as a client would write it."""
         if parameter.default is None:
             return "-"
+        if parameter.is_secret:
+            return MASK
         return json.dumps(parameter.default, ensure_ascii=False)
 
     @admin.display(description=_("choices"))

@@ -27,6 +27,7 @@ from processes.admin.run_filters import (
 from processes.admin.run_page import RunPage, describe_progress, measure
 from processes.admin.wording import show_duration, show_json, show_reason, show_status, show_time
 from processes.models import Run
+from processes.secrets import mask
 from processes.waiting import Wait, explain_waits
 
 SHORT_MESSAGE = 80
@@ -173,7 +174,7 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     @admin.display(description=_("values"))
     def shown_values(self, run: Run) -> SafeString:
         """Return the values it was started with."""
-        return show_json(run.values)
+        return show_json(mask(run.values, run.process_model.secret_names))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
         """Return the list that explains waiting runs."""

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from processes.admin.secret_fields import SecretField
 from processes.admin.widgets import CodeArea, CodeInput, DateInput, MomentInput, OneOf, TextArea
 from processes.models import Parameter
 from processes.value_types import ValueType
@@ -53,6 +54,20 @@ class ValueField(TypedField):
             is_text = self.parameter.value_type == ValueType.TEXT
             return "" if is_text and self.parameter.default is not None else None
         return parse_json(text) if self.parameter.value_type == ValueType.JSON else text
+
+
+class SecretValueField(SecretField):
+    """The input of a parameter that is secret."""
+
+    def __init__(self, parameter: Parameter, stored: Any) -> None:
+        self.parameter = parameter
+        super().__init__(
+            stored=parameter.default if stored is None else stored,
+            is_removable=stored is not None and not parameter.required,
+            label=parameter.name,
+            help_text=parameter.help_text,
+            required=parameter.required,
+        )
 
 
 def parse_json(text: str) -> Any:

@@ -1,10 +1,12 @@
 """What every kind of executor is given, and what it gives back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
+
+from processes.scrubbing import Scrubber
 
 
 class ProcessFailed(Exception):
@@ -47,17 +49,19 @@ class Work:
 
     `is_cancelled` tells at any moment whether somebody or its time limit wants it to end, and
     `describe_end` which of them; `kill_grace` is what it gets to do so. Its outputs may take
-    `max_output_bytes` as JSON.
+    `max_output_bytes` as JSON. A report masks secrets; where a text is cut into pieces before it is
+    reported, `scrubber` masks those that would be cut too.
     """
 
     run_id: UUID
     attempt: int
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)  # secrets are in clear in it
     configuration: Mapping[str, Any]
     is_cancelled: Callable[[], bool] = _never
     describe_end: Callable[[], str] = _say_cancelled
     kill_grace: timedelta = timedelta(seconds=10)
     max_output_bytes: int = 1024 * 1024
+    scrubber: Scrubber = field(default_factory=Scrubber, repr=False)
 
 
 class Executor(Protocol):

@@ -66,8 +66,8 @@ def _run(command: Command, folder: CommandFolder, work: Work, report: Report) ->
     }
     with shepherded(order, folder) as running, _ended_by_term(running, work.is_cancelled):
         stdout, stderr = running.outputs
-        printed = OutputLines(stdout, "stdout", report)
-        complained = OutputLines(stderr, "stderr", report)
+        printed = OutputLines(stdout, "stdout", report, work.scrubber)
+        complained = OutputLines(stderr, "stderr", report, work.scrubber)
         end = running.follow((printed, complained), _Progress(folder, report).look)
         if end.left:
             report.log(f"These processes of the command cannot be killed: {end.left}.")

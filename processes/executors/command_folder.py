@@ -34,7 +34,9 @@ class CommandFolder:
     def fill(self, values: Mapping[str, Any]) -> None:
         """Write what the command is given."""
         self.directory.mkdir(mode=0o700)
-        self.values.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(self.values, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(values, file, ensure_ascii=False)
 
     def remove(self) -> None:
         """Remove it with all that is in it."""

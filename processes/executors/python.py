@@ -14,6 +14,7 @@ from processes import registry
 from processes.executors.base import ProcessFailed, Report, Work
 from processes.executors.context import RunContext
 from processes.lifetime import kill_descendants
+from processes.scrubbing import ScrubbedStream, Scrubber
 from processes.signatures import OutputSpec, ParameterSpec, Signature
 from processes.text import replace_unstorable_in
 from processes.value_types import MAX_NESTING, ValueType, WrongType, to_python, to_stored
@@ -37,7 +38,7 @@ class PythonExecutor:
             context = RunContext(work.run_id, work.attempt, report, work.is_cancelled)
             function = partial(function, context)
         with _ended_by_term(work):
-            result = _call(function, report)
+            result = _call(function, report, work.scrubber)
         return _check_outputs(process.signature, result)
 
 
@@ -100,8 +101,8 @@ def _ended_by_term(work: Work) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _call(function: Callable[[], Any], report: Report) -> Any:
-    printed = _PrintedLines(report)
+def _call(function: Callable[[], Any], report: Report, scrubber: Scrubber) -> Any:
+    printed = _PrintedLines(report, scrubber)
     try:
         with contextlib.closing(printed), contextlib.redirect_stdout(printed):
             return function()
@@ -186,8 +187,9 @@ class _PrintedLines(io.TextIOBase):
     beyond the run, and its lines belong to another.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, scrubber: Scrubber) -> None:
         self._report = report
+        self._scrubbed = ScrubbedStream(scrubber)
         self._pending = ""
         self._lock = threading.Lock()
 
@@ -197,15 +199,20 @@ class _PrintedLines(io.TextIOBase):
     def write(self, text: str) -> int:
         with self._lock:
             if not self.closed:
-                *lines, self._pending = (self._pending + text).split("\n")
-                if len(self._pending) > MAX_LINE:
-                    lines.append(self._pending)
-                    self._pending = ""
-                for line in lines:
-                    self._report.log(line, stream="stdout")
+                self._log(self._scrubbed.take(text))
         return len(text)
 
     def close(self) -> None:
-        if self._pending:
-            self.write("\n")
+        with self._lock:
+            self._log(self._scrubbed.end())
+            if self._pending:
+                self._log("\n")
         super().close()
+
+    def _log(self, text: str) -> None:
+        *lines, self._pending = (self._pending + text).split("\n")
+        if len(self._pending) > MAX_LINE:
+            lines.append(self._pending)
+            self._pending = ""
+        for line in lines:
+            self._report.log(line, stream="stdout")

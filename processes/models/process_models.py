@@ -1,6 +1,5 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -9,17 +8,20 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Count, F, FilteredRelation, Q
 from django.db.models.functions import Greatest
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from processes.models.trails import MASK, Trail
+from processes.encryption import encrypt
+from processes.exceptions import SecretsUnusable
+from processes.models.trails import Trail
 from processes.models.workers import Worker
+from processes.secrets import MASK, is_encrypted
 from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
 MAX_RETRY_DELAY = timedelta(days=1)
 MIN_TIME_LIMIT = timedelta(seconds=1)
 MAX_KILL_GRACE = timedelta(hours=1)
-SECRET = "secret"  # noqa: S105 - the type of a parameter
 VALUE_TYPES = [
     (ValueType.TEXT.value, _("text")),
     (ValueType.INTEGER.value, _("integer")),
@@ -30,6 +32,8 @@ VALUE_TYPES = [
     (ValueType.CHOICE.value, _("choice")),
     (ValueType.JSON.value, _("JSON")),
 ]
+# What a process answers is not secret, so an output is none.
+PARAMETER_TYPES = [*VALUE_TYPES, (ValueType.SECRET.value, _("secret"))]
 
 
 printable = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", _("Use printable characters only."))
@@ -214,10 +218,10 @@ class ProcessModel(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return values with a mask in place of each that is a secret."""
-        secrets = {each.name for each in self.parameters.all() if each.value_type == SECRET}
-        return {name: MASK if name in secrets else value for name, value in values.items()}
+    @cached_property
+    def secret_names(self) -> set[str]:
+        """The names of the parameters that are secret."""
+        return {parameter.name for parameter in self.parameters.all() if parameter.is_secret}
 
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
@@ -225,7 +229,7 @@ class ProcessModel(models.Model):
 
 
 def _mask_default(parameter: "Parameter", default: Any) -> Any:
-    return MASK if parameter.value_type == SECRET else default
+    return MASK if parameter.is_secret or is_encrypted(default) else default
 
 
 class Parameter(models.Model):
@@ -236,7 +240,7 @@ class Parameter(models.Model):
     )
     name = models.CharField(_("name"), max_length=200, validators=[printable])
     value_type = models.CharField(
-        _("type"), max_length=20, choices=VALUE_TYPES, default=ValueType.TEXT
+        _("type"), max_length=20, choices=PARAMETER_TYPES, default=ValueType.TEXT
     )
     required = models.BooleanField(_("required"), default=True)
     default = models.JSONField(_("default"), null=True, blank=True)
@@ -260,16 +264,25 @@ class Parameter(models.Model):
 
     def clean(self) -> None:
         """Refuse a default that the parameter itself would refuse."""
-        if self.default is None:
+        if self.default is None or (self.is_secret and is_encrypted(self.default)):
             return
         try:
             self.default = self.convert(self.default)
-        except WrongType as error:
+        except (WrongType, SecretsUnusable) as error:
             raise ValidationError({"default": str(error)}) from error
 
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether its values are encrypted and never shown."""
+        return self.value_type == ValueType.SECRET
+
     def convert(self, value: Any) -> Any:
-        """Return `value` in the form it is stored in. Raise WrongType if it is of another type."""
-        return convert(ValueType(self.value_type), value, choices=self.choices)
+        """Return `value` in the form it is stored in, encrypted if it is a secret.
+
+        Raise WrongType if it is of another type, NoSecretsKey if it cannot be encrypted.
+        """
+        stored = convert(ValueType(self.value_type), value, choices=self.choices)
+        return encrypt(stored) if self.is_secret else stored
 
 
 class Output(models.Model):

@@ -106,7 +106,7 @@ class FormPages:
         changes = form.changes()
         comparison = Comparison.of(schedule, changes)
         if comparison is not None and CONFIRMED not in request.POST:
-            return _ask(self, request, schedule, comparison)
+            return _ask(self, request, schedule, comparison, form)
         try:
             if changes:
                 with transaction.atomic():
@@ -126,14 +126,14 @@ class FormPages:
 
 
 def _ask(
-    page: Any, request: HttpRequest, schedule: Schedule, comparison: Comparison
+    page: Any,
+    request: HttpRequest,
+    schedule: Schedule,
+    comparison: Comparison,
+    form: ScheduleForm,
 ) -> HttpResponse:
-    carried = [
-        (name, value)
-        for name in request.POST
-        if name not in {"csrfmiddlewaretoken", BACK}
-        for value in request.POST.getlist(name)
-    ]
+    own = {"csrfmiddlewaretoken", BACK}
+    carried = [(name, text) for name, text in form.list_inputs() if name not in own]
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,

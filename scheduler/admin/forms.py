@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from processes.admin.run_form import RunForm
-from processes.admin.value_fields import TypedField
+from processes.admin.value_fields import SecretValueField, TypedField
 from processes.admin.widgets import CodeInput, MomentInput
 from processes.models import ProcessModel
 from scheduler.admin.widgets import ZoneInput
@@ -217,7 +217,9 @@ class ScheduleForm(RunForm, PlanForm):
         A start or an end is what the form shows: it moves with the zone.
         """
         changed = [
-            name for name in self.changed_data if not isinstance(self.fields[name], TypedField)
+            name
+            for name in self.changed_data
+            if not isinstance(self.fields[name], TypedField | SecretValueField)
         ]
         if "time_zone" in changed:
             changed += [name for name in MOMENTS if name not in changed and self.cleaned_data[name]]

@@ -19,6 +19,7 @@ from unfold.views import ChangeList
 
 from processes.admin.audited import AuditedPages
 from processes.admin.wording import show_json
+from processes.secrets import mask
 from scheduler.admin.actions import RUN_PERMISSION, ScheduleActions, is_fitting
 from scheduler.admin.filters import StateFilter
 from scheduler.admin.form_pages import FormPages
@@ -136,7 +137,7 @@ class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, Audited
     @admin.display(description=_("values"))
     def shown_values(self, schedule: Schedule) -> SafeString:
         """Return the values its runs are started with."""
-        return show_json(schedule.values)
+        return show_json(mask(schedule.values, schedule.process_model.secret_names))
 
     @admin.display(description=_("plan"), ordering="quartz")
     def plan(self, schedule: Schedule) -> SafeString:

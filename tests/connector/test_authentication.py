@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -230,3 +232,86 @@ def test_client_may_not_take_a_users_name(db: None) -> None:
 
     with pytest.raises(Exception, match="A user of this name exists"):
         ApiClientFactory.build(name="ada").full_clean()
+
+
+def test_user_may_not_take_a_clients_name(db: None) -> None:
+    ApiClientFactory.create(name="acme")
+    browser = Client()
+    browser.force_login(UserFactory.create(is_staff=True, is_superuser=True))
+    passwords = {"password1": "a long enough one", "password2": "a long enough one"}
+
+    refused = browser.post("/admin/auth/user/add/", passwords | {"username": "acme"})
+    taken = browser.post("/admin/auth/user/add/", passwords | {"username": "ada"})
+
+    assert "An API client of this name exists" in refused.content.decode()
+    assert taken.status_code == 302
+    assert not get_user_model().objects.filter(username="acme").exists()
+
+
+def test_user_may_not_be_renamed_to_a_clients_name(db: None) -> None:
+    ApiClientFactory.create(name="acme")
+    user = UserFactory.create(username="ada")
+    user.username = "acme"
+
+    with pytest.raises(ValidationError, match="An API client of this name exists"):
+        user.full_clean()
+
+
+def test_administrator_may_not_take_a_clients_name(db: None) -> None:
+    ApiClientFactory.create(name="acme")
+
+    with pytest.raises(CommandError, match="An API client of this name exists"):
+        call_command(
+            "createsuperuser", "--noinput", "--username", "acme", "--email", "a@example.com"
+        )
+
+
+def test_names_that_differ_in_case_are_two(acme: Caller, examples: Examples) -> None:
+    UserFactory.create(username="Acme", is_superuser=True)
+
+    assert Caller("Acme", "open sesame").start(BODY).status_code == 200
+    assert acme.start(BODY).status_code == 200
+    assert Caller("ACME", acme.password).start(BODY).status_code == 401
+
+
+def test_a_right_password_brings_an_old_hash_up_to_date(
+    permitted: Caller, examples: Examples, settings: Any
+) -> None:
+    old = get_user_model().objects.get(username="partner").password
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.ScryptPasswordHasher",
+        *settings.PASSWORD_HASHERS,
+    ]
+
+    statuses = [permitted.start(BODY).status_code for _ in range(3)]
+
+    new = get_user_model().objects.get(username="partner").password
+    assert statuses == [200] * 3
+    assert old.startswith("md5$")
+    assert new.startswith("scrypt$")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic YWNtZTp4,Basic YWNtZTp4",
+        "Basic YWNtZTp4, Basic YWNtZTp4",
+        "Basic  YWNtZTp4 YWNtZTp4",
+        "Basic YWNtZTp4=",
+        "Basic YWNtZTp4\u00e9",
+        "Basic YWNtZTp4\x00",
+        "Basic YWNt-Tp4",
+        "Basic" + " A" * 2000,
+        "Basic " + base64.b64encode(b"a" * 60_000 + b":x").decode(),
+        "Basic " + base64.b64encode(b"acme:" + b"x" * 60_000).decode(),
+        "Basic " + base64.b64encode("acme\x85:x".encode()).decode(),
+        "Basic " + base64.b64encode("\U0001f600:\U0001f600".encode()).decode(),
+        "Basic " + base64.b64encode("acme:x".encode("utf-16")).decode(),
+        "Digest username=acme",
+    ],
+    ids=lambda header: repr(header[:30]),
+)
+def test_header_of_any_kind_is_401(acme: Caller, header: str) -> None:
+    answer = Client().post(START, BODY, content_type="application/json", HTTP_AUTHORIZATION=header)
+
+    assert answer.status_code == 401

@@ -1,11 +1,13 @@
 """The OpenAPI schema says what the API does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from connector.idempotency import KEY
 from processes.models import ProcessModel
 from tests.conftest import START, Caller
 from tests.factories import WorkerFactory
@@ -33,11 +35,24 @@ def test_schema_has_the_two_calls_in_one_spelling(schema: dict[str, Any]) -> Non
 def test_schema_documents_every_answer_with_an_example(schema: dict[str, Any]) -> None:
     start = schema["paths"]["/scheduler/connector-api/process/start"]["post"]
 
-    assert {"200", "400", "401", "403", "405", "406", "413", "415", "500", "503"} <= set(
+    assert {"200", "400", "401", "403", "405", "406", "409", "413", "415", "500", "503"} <= set(
         start["responses"]
     )
     for answer in start["responses"].values():
         assert answer["content"]["application/json"]["examples"]
+
+
+def test_schema_has_the_key_of_a_start_and_the_sign_of_a_repeated_answer(
+    schema: dict[str, Any],
+) -> None:
+    start = schema["paths"][START]["post"]
+
+    (key,) = [one for one in start["parameters"] if one["in"] == "header"]
+    assert (key["name"], "required" in key) == ("Idempotency-Key", False)
+    assert re.compile(key["schema"]["pattern"]).pattern == f"^{KEY.pattern}$"
+    assert list(start["responses"]["200"]["headers"]) == ["Idempotent-Replayed"]
+    conflict = start["responses"]["409"]["content"]["application/json"]["examples"]
+    assert list(conflict) == ["IdempotencyKeyReused"]
 
 
 def test_schema_names_every_field_of_a_start(schema: dict[str, Any]) -> None:

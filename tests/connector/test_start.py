@@ -177,7 +177,7 @@ def test_name_is_required_and_matched_exactly(
 
 
 def test_missing_name_is_named(acme: Caller, examples: Examples) -> None:
-    assert acme.start({}).json()["message"] == "name is required."
+    assert acme.start({}).json()["message"] == "name is required; add it to the body."
 
 
 def test_all_faults_are_told_at_once(acme: Caller, examples: Examples) -> None:

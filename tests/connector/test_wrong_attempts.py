@@ -191,7 +191,7 @@ def everybody(acme: Caller, partner: Caller) -> dict[str, tuple[str, str]]:
         client: ApiClient = ApiClientFactory.create(name=name, **fields)
         failures[name] = (name, client.add_secret())
     expiring = ApiClientFactory.create(name="expired secret")
-    failures["expired secret"] = ("expired secret", expiring.add_secret(expires_at=past))
+    failures["expired secret"] = ("expired secret", expiring.add_secret(valid_for=timedelta(0)))
     ApiClientFactory.create(name="no secret")
     failures["no secret"] = ("no secret", "x")
     UserFactory.create(username="locked user", is_active=False, is_superuser=True)

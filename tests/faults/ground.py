@@ -46,6 +46,7 @@ class Ground:
                 "PROCESS_MODULES": journaled.__name__,
                 journaled.JOURNAL_VARIABLE: str(self.journal.path),
                 "SECRET_KEY": settings.SECRET_KEY,  # secrets made here are checked there
+                "SECRETS_KEY": ",".join(settings.SECRETS_KEYS),
                 "LOG_LEVEL": "DEBUG",  # where Celery says that it is ready
             }
             | environment

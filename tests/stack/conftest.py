@@ -190,7 +190,13 @@ def _project() -> Path:
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would lead to another installation."""
-    ours = {"DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
+    ours = {
+        "DATABASE_URL",
+        "CELERY_BROKER_URL",
+        "SECRET_KEY",
+        "SECRETS_KEY",
+        "DJANGO_SETTINGS_MODULE",
+    }
     return {name: text for name, text in os.environ.items() if name not in ours}
 
 

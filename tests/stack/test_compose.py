@@ -58,7 +58,7 @@ def test_services_take_known_settings_only(project: Path, compose: Any, known: s
 def test_every_variable_has_a_line_in_the_example(project: Path) -> None:
     used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (project / "compose.yaml").read_text()))
 
-    assert used == (OF_COMPOSE | {"SECRET_KEY"})
+    assert used == (OF_COMPOSE | {"SECRET_KEY", "SECRETS_KEY"})
     assert used <= set(read_environment(project))
 
 

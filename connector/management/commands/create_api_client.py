@@ -2,13 +2,15 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from connector.client_creation import create_api_client, describe_refusal, replace_secrets
+from connector.client_creation import create_api_client, describe_refusal
 from connector.models import ApiClient
+from connector.rotation import rotate_secret
 
 
 class Command(BaseCommand):
@@ -48,4 +50,4 @@ class Command(BaseCommand):
         client = ApiClient.objects.filter(name=name).first()
         if client is None:
             raise CommandError(f"There is no API client {name!r}; leave out --reset to create it.")
-        return replace_secrets(client)
+        return rotate_secret(client, keep=timedelta(0))

@@ -7,10 +7,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from processes.celery_node import run_node
+from processes.exceptions import SecretsUnusable
 from processes.models import Worker
 from processes.nodes import Node
 from processes.registration import load_processes
 from processes.registry import UnusableModule
+from processes.rotation import look_at_secrets
 
 MAX_CONCURRENCY = 256  # each is a process of its own
 
@@ -40,6 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"--concurrency takes a whole number from 1 to {MAX_CONCURRENCY}.")
         self._warn_of_idleness(worker)
         self._load_processes()
+        self._warn_of_secrets()
         raise SystemExit(run_node(Node(worker.pk, options["concurrency"])))
 
     def _warn_of_idleness(self, worker: Worker) -> None:
@@ -49,6 +52,19 @@ class Command(BaseCommand):
             switch = "enabled" if state == "disabled" else "resumed"
             text = f"Worker {worker.pk} is {state}: this node takes no runs until it is {switch}"
             self.stderr.write(f"{text} in the admin, under Workers.")
+
+    def _warn_of_secrets(self) -> None:
+        """Tell that runs will fail; those without secrets will not, so the node starts."""
+        try:
+            unreadable = len(look_at_secrets().unreadable)
+        except SecretsUnusable as error:
+            self.stderr.write(str(error))
+            return
+        if unreadable:
+            self.stderr.write(
+                f"SECRETS_KEY: no key decrypts {unreadable} of the newest stored secrets; their"
+                " runs will fail. `manage.py doctor` says more."
+            )
 
     def _load_processes(self) -> None:
         try:

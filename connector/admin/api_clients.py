@@ -3,38 +3,49 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.contrib import admin
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
+from unfold.decorators import display
 
-from connector.client_creation import replace_secrets
+from connector.admin.client_filters import UseFilter
+from connector.admin.client_form import ApiClientForm
+from connector.admin.refusals import show_refusals
+from connector.admin.secret_pages import SecretPages
 from connector.models import ApiClient
 from processes.admin.audited import AuditedPages
-from processes.admin.confirmation import ask_first, is_confirmed
 from processes.admin.wording import coloured, show_time
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(AuditedPages, ModelAdmin):
+class ApiClientAdmin(SecretPages, AuditedPages, ModelAdmin):
     """The systems that may call the connector API. Their passwords are never stored."""
 
-    list_display = ["name_and_description", "shown_state", "shown_limits", "shown_expiry"]
-    list_filter = ["enabled"]
+    form = ApiClientForm
+    list_display = [
+        "name_and_description",
+        "shown_state",
+        "shown_limits",
+        "shown_use",
+        "shown_expiry",
+    ]
+    list_filter = ["enabled", UseFilter, "applications"]
     search_fields = ["name", "description"]
     actions_detail = ["new_password"]
     autocomplete_fields = ["applications", "process_models", "workers"]
     fieldsets = [
         (None, {"fields": ["name", "description", "enabled", "expires_at"]}),
         (_("May use"), {"fields": ["applications", "process_models", "workers"]}),
+        (_("From where, and how often"), {"fields": ["allowed_networks", "rate_limit"]}),
+        (_("Passwords and calls"), {"fields": ["shown_secrets", "shown_use", "shown_refusals"]}),
     ]
+    readonly_fields = ["shown_secrets", "shown_use", "shown_refusals"]
 
     @display(description=_("user name"), ordering="name", header=True)
     def name_and_description(self, client: ApiClient) -> tuple[str, str]:
@@ -55,66 +66,54 @@ class ApiClientAdmin(AuditedPages, ModelAdmin):
     @admin.display(description=_("may use"))
     def shown_limits(self, client: Any) -> str:
         """Return what it is limited to."""
-        limits = [
+        limits: list[tuple[str, Any]] = [
             (_now("applications"), client.application_count),
             (_now("process models"), client.process_model_count),
             (_now("workers"), client.worker_count),
+            (_now("networks"), len(client.allowed_networks)),
+            (_now("requests a minute"), client.rate_limit),
         ]
         named = [f"{name}: {count}" for name, count in limits if count]
         return ", ".join(named) or _now("everything")
+
+    @admin.display(description=_("last used at"), ordering=F("last_used_at").desc(nulls_last=True))
+    def shown_use(self, client: ApiClient) -> str:
+        """Return when it last called with a right password, to the minute."""
+        return show_time(client.last_used_at) or _now("never")
+
+    @admin.display(description=_("refused"))
+    def shown_refusals(self, client: ApiClient) -> SafeString:
+        """Return from where it was refused in the last day, why, and whether it still is."""
+        return show_refusals(client)
 
     @admin.display(description=_("expires at"), ordering="expires_at")
     def shown_expiry(self, client: ApiClient) -> str:
         """Return when it ends."""
         return show_time(client.expires_at) or _now("never")
 
-    @action(
-        description=_("New password"),
-        icon="lock_reset",
-        url_path="new-password",
-        permissions=["change"],
-    )
-    def new_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Replace every password of the client by a new one, once confirmed."""
-        client: ApiClient | None = self.get_object(request, object_id)
-        if client is None:
-            raise Http404
-        if not is_confirmed(request):
-            return self._ask_for_new_password(request, client)
-        self._show_once(request, client, replace_secrets(client))
-        self.log_change(request, client, _now("New password."))
-        return HttpResponseRedirect(reverse("admin:connector_apiclient_change", args=[client.pk]))
-
-    def _ask_for_new_password(self, request: HttpRequest, client: ApiClient) -> HttpResponse:
-        return ask_first(
-            request,
-            self,
-            title=_now("New password"),
-            consequence=_now(
-                "The present password stops working within five seconds: calls with it are"
-                " refused. The new one is shown once, on the next page."
-            ),
-            button=_now("Make a new password"),
-            objects=[client],
-        )
-
-    def _show_once(self, request: HttpRequest, client: ApiClient, secret: str) -> None:
-        text = render_to_string(
-            "admin/connector/apiclient/secret.html", {"client": client, "secret": secret}
-        )
-        self.message_user(request, text, messages.WARNING)
-
     def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
         """Give a new client its password, which is shown once."""
         super().save_model(request, obj, form, change)
         if not change:
-            self._show_once(request, obj, obj.add_secret())
+            # It goes from here to `response_add` with the object, which is not stored again.
+            obj.new_secret = obj.add_secret()  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiClient, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the password of a new client, in the answer itself: no message keeps it."""
+        return self.show_once(request, obj, obj.new_secret)  # type: ignore[attr-defined]
 
     def get_form(self, request: HttpRequest, obj: ApiClient | None = None, **kwargs: Any) -> Any:
         """Name the zone that a time is read in."""
         zone = _now("In %(zone)s. Empty: never.") % {"zone": settings.TIME_ZONE}
         kwargs["help_texts"] = {"expires_at": zone}
         return super().get_form(request, obj, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiClient | None = None) -> Any:
+        """Leave out passwords and calls of a client that is still to be made."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else fieldsets[:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiClient]:
         """Return the clients with their limits and passwords counted."""
@@ -123,5 +122,9 @@ class ApiClientAdmin(AuditedPages, ModelAdmin):
             application_count=Count("applications", distinct=True),
             process_model_count=Count("process_models", distinct=True),
             worker_count=Count("workers", distinct=True),
-            secret_count=Count("secrets", distinct=True),
+            secret_count=Count(
+                "secrets",
+                filter=Q(secrets__expires_at=None) | Q(secrets__expires_at__gt=Now()),
+                distinct=True,
+            ),
         )
