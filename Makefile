@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-b
 # One line a package, so that a person sees it move.
 SHOW := awk '/^(Collecting|Installing|ERROR|error)/ { print substr($$0, 1, 100); fflush() }'
 
-.PHONY: run test faults faults-short lint bandit audit lock clean
+.PHONY: run test faults faults-short schema lint bandit audit lock clean
 
 run: .venv/base.stamp
 	@exec $(BIN)/python manage.py serve --prepare
@@ -21,6 +21,10 @@ faults: .venv/dev.stamp
 
 faults-short: .venv/dev.stamp
 	@exec sh tests/faults/run.sh short
+
+# Requests made up from the OpenAPI document, against the running server on both databases.
+schema: .venv/dev.stamp
+	@exec $(BIN)/python -m tests.schema.check
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

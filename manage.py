@@ -6,6 +6,7 @@ import sys
 
 from processes.lifetime import die_with_supervisor
 from processes.origin import name_command
+from processes.privacy import be_private
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     """
     die_with_supervisor()
     name_command(sys.argv)
+    be_private()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

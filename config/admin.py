@@ -10,7 +10,10 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config.lockout_admin import AccessAttemptAdmin
 from processes.admin.audited import AuditedPages
+
+__all__ = ["AccessAttemptAdmin", "GroupAdmin", "UserAdmin"]
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -76,7 +79,7 @@ class WithinOwnRights:
 
 
 @admin.register(User)
-class UserAdmin(WithinOwnRights, AuditedPages, auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
+class UserAdmin(AuditedPages, WithinOwnRights, auth.UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # takes none at runtime
     """People who log in, or call the connector API with their own password."""
 
     form = UserChangeForm
@@ -95,5 +98,5 @@ class UserAdmin(WithinOwnRights, AuditedPages, auth.UserAdmin, ModelAdmin):  # t
 
 
 @admin.register(Group)
-class GroupAdmin(WithinOwnRights, AuditedPages, auth.GroupAdmin, ModelAdmin):
+class GroupAdmin(AuditedPages, WithinOwnRights, auth.GroupAdmin, ModelAdmin):
     """Permissions that people share; four roles are there from the beginning."""

@@ -52,7 +52,9 @@ def main() -> None:
     """Carry out the plan until Ctrl-C or SIGTERM."""
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     from config.supervisor import Child, Supervisor
+    from processes.privacy import be_private
 
+    be_private()
     plan = read_plan(int(sys.argv[1]))
     supervisor = Supervisor(
         [Child(name, argv) for name, argv in plan.children.items()],

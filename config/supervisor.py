@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from config.visible import make_visible
 from processes.lifetime import SUPERVISOR_PID
 
 OWN_NAME = "serve"
@@ -293,12 +294,15 @@ class Printer:
 
     def print(self, name: str, text: str) -> None:
         """Print one line, after waiting for room if need be."""
-        self._lines.put(f"{self._prefixes[name]}{text}\n")
+        self._lines.put(self._make_line(name, text))
 
     def print_soon(self, name: str, text: str) -> None:
         """Print one line, or drop it when there is no room for a while."""
         with suppress(queue.Full):
-            self._lines.put(f"{self._prefixes[name]}{text}\n", timeout=0.2)
+            self._lines.put(self._make_line(name, text), timeout=0.2)
+
+    def _make_line(self, name: str, text: str) -> str:
+        return f"{self._prefixes[name]}{make_visible(text)}\n"
 
     def _write_lines(self) -> None:
         while (line := self._lines.get()) is not None:

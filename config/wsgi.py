@@ -9,9 +9,12 @@ from django.core.wsgi import get_wsgi_application
 from connector.proxies import TrustedProxies
 from connector.unread import UnreadBodies
 from processes.lifetime import die_with_parent
+from processes.privacy import be_private
 
 # Each of the web server's processes loads this; none may outlive the one that started it.
 if os.environ.get("ARABICA_WEB_PID"):
     die_with_parent(parent_pid=int(os.environ["ARABICA_WEB_PID"]))
+
+be_private()
 
 application = UnreadBodies(TrustedProxies(get_wsgi_application()))

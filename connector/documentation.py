@@ -29,6 +29,7 @@ from connector.exceptions import (
     error_body,
 )
 from connector.serializers import (
+    PUBLISHED_KEYS,
     DryRunSerializer,
     ErrorSerializer,
     StartedSerializer,
@@ -61,6 +62,24 @@ class StartFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         """Return the field's own description of what it takes."""
         schema: dict[str, Any] = self.target.describe()
         return schema
+
+
+class StartSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """The body of a start: no other fields than its own, and one of them in the published spelling."""
+
+    target_class = "connector.serializers.StartSerializer"
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the schema, closed."""
+        schema: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        for published, name in PUBLISHED_KEYS.items():
+            schema["properties"][published] = schema["properties"][name] | {
+                "deprecated": True,
+                "description": f"Read as `{name}`, with a warning.",
+            }
+        return schema | {"additionalProperties": False}
 
 
 class StatusSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -152,7 +171,7 @@ start: Callable[[Any], Any] = extend_schema(
         ),
         OpenApiParameter(
             "Idempotency-Key",
-            {"type": "string", "pattern": "^[!-+\\--~]{1,255}$"},
+            {"type": "string", "pattern": "^[!-~]{1,255}$"},
             OpenApiParameter.HEADER,
             description="Makes it safe to send a start again: for 24 hours the same key with the"
             " same body (the same bytes) is answered with the robustaSpid of the first, and"

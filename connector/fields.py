@@ -62,7 +62,8 @@ class TextField(StartField):
 
     def describe_given(self) -> dict[str, Any]:
         """Return the JSON schema."""
-        return {"type": "string", "maxLength": self.max_length}
+        shortest = {"minLength": 1} if self.required else {}
+        return {"type": "string", "maxLength": self.max_length} | shortest
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text."""
@@ -131,7 +132,7 @@ class FlagField(StartField):
         """Return the JSON schema."""
         return {
             "type": ["string", "boolean"],
-            "pattern": "^([yYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])?$",
+            "pattern": "^([yYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])?,?$",
         }
 
     def to_internal_value(self, data: Any) -> bool:

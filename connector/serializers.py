@@ -87,10 +87,11 @@ def repair(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     warnings: list[str] = []
     for key, value in data.items():
         name = PUBLISHED_KEYS.get(key, key)
+        if name != key and name in data:
+            warnings.append(f"{key!r} was ignored beside {name!r}.")
+            continue
         if name != key:
             warnings.append(f"{key!r} was read as {name!r}.")
-            if name in data:
-                continue
         given[name] = value
     for flag in FLAGS:
         value = given.get(flag)

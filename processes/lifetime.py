@@ -34,7 +34,7 @@ def die_with_parent(signal_number: int = signal.SIGKILL, *, parent_pid: int | No
     """
     parent = os.getppid() if parent_pid is None else parent_pid
     if sys.platform == "linux":
-        _ask_kernel(PR_SET_PDEATHSIG, signal_number)
+        ask_kernel(PR_SET_PDEATHSIG, signal_number)
     else:
         threading.Thread(
             target=_watch_parent, args=(parent, signal_number), name="watch-parent", daemon=True
@@ -119,11 +119,11 @@ def adopt_orphans() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    _ask_kernel(PR_SET_CHILD_SUBREAPER, 1)
+    ask_kernel(PR_SET_CHILD_SUBREAPER, 1)
     try:
         yield
     finally:
-        _ask_kernel(PR_SET_CHILD_SUBREAPER, 0)
+        ask_kernel(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def _signal_descendants(root: psutil.Process, number: int) -> None:
@@ -148,7 +148,8 @@ def _is_shepherd(process: psutil.Process) -> bool:
         return False
 
 
-def _ask_kernel(option: int, value: int) -> None:
+def ask_kernel(option: int, value: int) -> None:
+    """Set an option of this process (Linux, `prctl`). Raise OSError if it cannot be set."""
     libc = ctypes.CDLL(None, use_errno=True)
     unused = ctypes.c_ulong(0)
     if libc.prctl(option, ctypes.c_ulong(value), unused, unused, unused) != 0:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -24,7 +25,7 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {Run}
+NEVER_ADDED = {AccessAttempt, Run}
 NEVER_DELETED = {Run}
 TOLD_BY_AUDIT = {
     ProcessModel,
@@ -70,6 +71,7 @@ def rows(db: None) -> dict[type[Model], Model]:
         WorkerNodeFactory.create().worker,
         Application.objects.create(name="Accounting"),
         ApiClientFactory.create(),
+        AccessAttempt.objects.create(username="ada", failures_since_start=1),
         Group.objects.create(name="Staff"),
         UserFactory.create(),
     ]
@@ -111,10 +113,10 @@ def pages(rows: dict[type[Model], Model]) -> dict[str, int]:
         address(Schedule, "ledger", rows[Schedule].pk): 200,
         address(Schedule, "change", rows[Schedule].pk).replace("change", "show-ledger"): 302,
     }
-    expected |= {reverse("audit"): 200, reverse("audit_entry", args=entry_of(rows)): 200}
     client = rows[ApiClient]
     secret = ApiSecret.objects.get()
     expected[reverse("admin:connector_apisecret_revoke", args=[client.pk, secret.pk])] = 200
+    expected |= {reverse("audit"): 200, reverse("audit_entry", args=entry_of(rows)): 200}
     for model, row in rows.items():
         expected[address(model, "changelist")] = 200
         expected[address(model, "change", row.pk)] = 200
@@ -172,7 +174,7 @@ def test_the_sidebar_leads_nowhere_that_the_reader_may_not_go(
             if item["has_permission"]
         ]
 
-        assert len(links) == (13 if rights else 0)
+        assert len(links) == (14 if rights else 0)
         assert [link for link in links if browser.get(link).status_code != 200] == []
 
 

@@ -80,9 +80,9 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("processes", "0009_fields_of_process_models_explained"),
-        ("scheduler", "0006_beats_are_found_by_their_last_tick"),
-        ("connector", "0003_idempotent_answers_come_again"),
+        ("processes", "0011_changes_are_audited"),
+        ("scheduler", "0007_changes_are_audited"),
+        ("connector", "0004_changes_are_audited"),
         ("config", "0001_changes_are_audited"),
     ]
 

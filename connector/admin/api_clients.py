@@ -24,7 +24,7 @@ from processes.admin.wording import coloured, show_time
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(SecretPages, AuditedPages, ModelAdmin):
+class ApiClientAdmin(AuditedPages, SecretPages, ModelAdmin):
     """The systems that may call the connector API. Their passwords are never stored."""
 
     form = ApiClientForm

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from <linux/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36  # from <linux/prctl.h>
 SECONDS_BETWEEN_KILLS = 0.005
 SECONDS_BETWEEN_LATE_KILLS = 1.0
 PATIENCE = 10.0  # seconds after which a process that does not die is told of
@@ -313,6 +313,7 @@ def read_order() -> tuple[dict[str, Any], bool]:
 
 def main() -> None:
     """Carry out the order on standard input."""
+    prctl(PR_SET_DUMPABLE, 0)  # the command cannot read it, take its descriptors or trace it
     shepherd = Shepherd(*read_order())
     shepherd.listen()
     prctl(PR_SET_CHILD_SUBREAPER, 1)

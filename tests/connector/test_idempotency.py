@@ -24,7 +24,7 @@ from tests.factories import ProcessModelFactory
 
 SAMPLE = {"name": "OneStepNotepadRunner", "values": {"username": "Ada"}}
 PLAN = {"name": "CountDown", "quartzDef": "0 6 6 ? * FR", "startDate": "2020-11-16 16:56:00"}
-VISIBLE = string.digits + string.ascii_letters + string.punctuation.replace(",", "")
+VISIBLE = string.digits + string.ascii_letters + string.punctuation
 
 Examples = dict[str, ProcessModel]
 
@@ -108,8 +108,8 @@ def test_visible_characters_are_a_key(acme: Caller, examples: Examples, key: str
 
 @pytest.mark.parametrize(
     "key",
-    ["", "k" * 256, "a key", "a\tkey", "anahtar-ç", "key\x7f", "one,two", "one, two"],
-    ids=["empty", "long", "blank", "tab", "not ASCII", "control", "two headers", "two and a blank"],
+    ["", "k" * 256, "a key", "a\tkey", "anahtar-ç", "key\x7f", "one, two"],
+    ids=["empty", "long", "blank", "tab", "not ASCII", "control", "two and a blank"],
 )
 @pytest.mark.parametrize("path", [START, f"{START}?dryRun=true"], ids=["start", "dry run"])
 def test_anything_else_is_refused(acme: Caller, examples: Examples, key: str, path: str) -> None:

@@ -11,6 +11,7 @@ from config import secrets_check
 from processes import rotation
 from processes.encryption import decrypt, encrypt
 from processes.models import Parameter, ProcessModel, Run
+from processes.models.trails import trail_of
 from processes.rotation import look_at_secrets, renew_secrets
 from processes.secrets import is_encrypted
 from scheduler.health import Level
@@ -58,6 +59,17 @@ def test_everything_is_readable_by_the_new_key_alone(model: ProcessModel, settin
     assert {decrypt(run.values["password"]) for run in runs} == {"hunter2"}
     assert {run.values["user"] for run in Run.objects.all()} == {"ada"}
     assert look_at_secrets().unreadable == []
+
+
+def test_entries_of_the_audit_are_left_as_they_are(model: ProcessModel) -> None:
+    entries = trail_of(Schedule).entries.objects.order_by("pk")
+    before = list(entries.values_list())
+
+    rotate()
+
+    assert before
+    assert list(entries.values_list()) == before
+    assert "hunter2" not in repr(before)
 
 
 def test_second_time_changes_nothing(model: ProcessModel) -> None:

@@ -8,7 +8,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ import psutil
 import pytest
 
 from tests.conftest import START, STATUS
+from tests.surroundings import clean_environment as clean_environment
+from tests.surroundings import free_port as free_port
 
 if TYPE_CHECKING:
     from tests.stack.worker_process import WorkerProcess
@@ -186,23 +187,3 @@ def worker(prepared: Path, tmp_path: Path) -> Iterator["WorkerProcess"]:
 
 def _project() -> Path:
     return Path(__file__).resolve().parents[2]
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment without what would lead to another installation."""
-    ours = {
-        "DATABASE_URL",
-        "CELERY_BROKER_URL",
-        "SECRET_KEY",
-        "SECRETS_KEY",
-        "DJANGO_SETTINGS_MODULE",
-    }
-    return {name: text for name, text in os.environ.items() if name not in ours}
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from config.doctor import Section, examine
+from config.visible import make_visible
 from scheduler.health import Check, Level
 
 
@@ -52,6 +53,8 @@ class Command(BaseCommand):
             Level.WARNING: self.style.WARNING,
             Level.ERROR: self.style.ERROR,
         }[check.level]
-        self.stdout.write(f"  {paint(f'{check.level:<7}')}  {check.name:<12}  {check.message}")
+        self.stdout.write(
+            f"  {paint(f'{check.level:<7}')}  {check.name:<12}  {make_visible(check.message)}"
+        )
         if check.remedy:
             self.stdout.write(f"{'':<25}{check.remedy}")

@@ -39,6 +39,10 @@ class Command(BaseCommand):
             respawn_failed_workers=True,
             workers_kill_timeout=10,
             log_level=LogLevels.warning,
+            # Its lines go to our handlers, as those of every other library.
+            log_dictconfig={
+                "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}
+            },
         ).serve()
 
 
