@@ -45,9 +45,10 @@ def log(request: pytest.FixtureRequest) -> Iterator[Any]:
     configurator = logging.config.DictConfigurator(settings)
     handler.setFormatter(configurator.configure_formatter(settings["formatters"]["arabica"]))
     root = logging.getLogger()
-    root.addHandler(handler)
+    # Instead of those of pytest, whose reports cannot be sent from a process with every text.
+    others, root.handlers = root.handlers, [handler]
     yield stream
-    root.removeHandler(handler)
+    root.handlers = others
 
 
 def assert_one_entry(log: Any) -> None:

@@ -35,8 +35,9 @@ class Answer:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Return the JSON object of the body, with the request's own id replaced."""
+        """Return the JSON object of the body, without what differs from one request to the next."""
         text = self.body.decode().replace(self.headers.get("x-request-id", "-"), "<request id>")
+        text = text.replace(f"in {self.headers.get('retry-after')} s.", "in <seconds> s.")
         fields: dict[str, Any] = json.loads(text)
         return fields
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from connector.error_codes import CODES
 from processes.models import Run
+from scheduler.models import Schedule
 from tests.connector.error_answers import (
     compare_with_document,
     find_faults,
@@ -27,6 +28,7 @@ from tests.outage import database_away
 @pytest.mark.django_db
 def test_every_case_is_answered_as_the_table_and_the_document_say(caplog: Any) -> None:
     stage = set_stage()
+    runs, plans = Run.objects.count(), Schedule.objects.count()
 
     answers = [
         (section, [send_in_process(case, stage) for case in section.cases]) for section in SECTIONS
@@ -34,6 +36,7 @@ def test_every_case_is_answered_as_the_table_and_the_document_say(caplog: Any) -
 
     assert _differences(answers) == {}
     compare_with_document("the table", write_sections(answers))
+    assert (Run.objects.count(), Schedule.objects.count()) == (runs, plans)
 
 
 def _differences(answers: Any) -> dict[str, list[str]]:

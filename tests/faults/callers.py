@@ -35,7 +35,7 @@ class Caller:
         self._ground = ground
         self.port = free_port()
         _, password = create_api_client("customer")
-        self._headers = {
+        self.headers = {
             "Authorization": f"Basic {b64encode(f'customer:{password}'.encode()).decode()}",
             "Content-Type": "application/json",
         }
@@ -132,7 +132,7 @@ class Caller:
     def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
         server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_WITHIN)
         try:
-            server.request(method, path, body, self._headers)
+            server.request(method, path, body, self.headers)
             answer = server.getresponse()
             text = answer.read()
         finally:

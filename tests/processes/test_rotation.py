@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from config import secrets_check
 from processes import rotation
 from processes.encryption import decrypt, encrypt
+from processes.management.commands.worker import Command as WorkerCommand
 from processes.models import Parameter, ProcessModel, Run
 from processes.models.trails import trail_of
 from processes.rotation import look_at_secrets, renew_secrets
@@ -156,3 +157,17 @@ def test_values_of_others_change_nothing_that_is_in_clear(settings: Any) -> None
     RunFactory.create(values={"user": "ada"})
 
     assert secrets_check.check_secrets().level is Level.OK
+
+
+def test_starting_worker_tells_of_keys_that_do_not_fit(model: ProcessModel, settings: Any) -> None:
+    said: list[str] = []
+    for keys in ([NEW, OLD], [NEW], []):
+        settings.SECRETS_KEYS = keys
+        told = StringIO()
+        WorkerCommand(stderr=told)._warn_of_secrets()
+        said.append(told.getvalue())
+
+    fits, wrong, none = said
+    assert fits == ""
+    assert "no key decrypts 6 of the newest stored secrets" in wrong
+    assert "There is no key for secrets: set SECRETS_KEY" in none

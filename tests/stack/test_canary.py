@@ -419,7 +419,7 @@ def look_at_pages(stack: Stack, spids: dict[str, str]) -> None:
     secret = re.search(r'<input type="password" name="(value_\d+)"', form)
     assert secret
     for name, changes, told in (
-        ("a secret of an abandoned form", {"priority": "1000"}, "keep what you typed"),
+        ("a secret of an abandoned form", {"priority": "1000"}, "not saved yet; empty keeps it"),
         ("a secret typed in a form", {"quartz": "0 0 6 * * ?"}, "Compare the fire times"),
     ):
         fields = filled(form) | changes | {secret[1]: stack.canaries[name]}
@@ -449,4 +449,5 @@ def look_everywhere(stack: Stack, search: Search) -> None:
     if database := stack.environment.get("DATABASE_URL"):
         search.look_into_database(database)
     if stack.broker:
+        assert any("shared" in each for each in stack.broker.eavesdropper.heard)
         search.look("the broker", stack.broker.eavesdropper.dump())

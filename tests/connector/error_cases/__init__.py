@@ -4,7 +4,16 @@ The same cases go through Django's test client and through the web server, on ea
 docs/errors.md is written from what was answered.
 """
 
-from tests.connector.error_cases import addresses, bodies, callers, faults, fields, names, plans
+from tests.connector.error_cases import (
+    addresses,
+    bodies,
+    callers,
+    faults,
+    fields,
+    limits,
+    names,
+    plans,
+)
 from tests.connector.error_cases.case import Section
 
 SECTIONS: list[Section] = [
@@ -16,5 +25,7 @@ SECTIONS: list[Section] = [
     plans.SECTION,
     names.SECTION,
     names.VALUES,
+    limits.KEYS,
+    limits.RATES,
     faults.SECTION,
 ]
