@@ -1,5 +1,6 @@
 """The answer to a status call."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from connector.run_status import describe_run, name_outputs
 from processes.models import Run
 from scheduler.models import Schedule
 
+# As a start answers it; Python's UUID takes braces, a URN and missing dashes too.
+ROBUSTA_SPID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 NOBODYS = UUID(int=0)  # what a malformed id is looked up as
 
 
@@ -40,7 +43,4 @@ def read_status(robusta_spid: str, identity: Identity) -> dict[str, Any]:
 
 
 def _parse_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        return NOBODYS
+    return UUID(text) if ROBUSTA_SPID.fullmatch(text) else NOBODYS

@@ -26,7 +26,7 @@ from processes.secrets import mask
 SAVED = "Process saved"
 # Who sends one of these would be surprised by a real run.
 DRY_RUN = "dryRun"
-LIKE_DRY_RUN = re.compile(r"dry[-_ ]?run", re.IGNORECASE)
+LIKE_DRY_RUN = re.compile(r"\W{0,9}dry[-_ ]?run\W{0,9}", re.IGNORECASE)
 
 
 class ProcessViewSet(ViewSet):

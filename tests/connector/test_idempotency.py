@@ -126,7 +126,7 @@ def test_dry_run_neither_stores_a_key_nor_answers_for_one(acme: Caller, examples
     made = start(acme, SAMPLE, "order-1")
     dry_again = start(acme, SAMPLE, "order-1", f"{START}?dryRun=true")
 
-    assert dry.json() == dry_again.json()
+    assert dry.json()["message"] == dry_again.json()["message"]
     assert "robustaSpid" not in dry_again.json()
     assert "Idempotent-Replayed" not in dry_again.headers
     assert made.json()["robustaSpid"]

@@ -169,6 +169,11 @@ SECTION = Section(
             "dry-run",
             "'dry-run' is not a parameter of this call; did you mean 'dryRun'?",
         ),
+        on_query(
+            "dryRun[]=true",
+            "dryRun[]",
+            "'dryRun[]' is not a parameter of this call; did you mean 'dryRun'?",
+        ),
         Case(
             "1,001 parameters in the address",
             400,
