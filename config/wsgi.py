@@ -7,7 +7,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.core.wsgi import get_wsgi_application
 
 from connector.proxies import TrustedProxies
-from connector.unread import UnreadBodies
+from connector.unread import DEFAULT_THREADS, UnreadBodies
 from processes.lifetime import die_with_parent
 from processes.privacy import be_private
 
@@ -17,4 +17,9 @@ if os.environ.get("ARABICA_WEB_PID"):
 
 be_private()
 
-application = UnreadBodies(TrustedProxies(get_wsgi_application()))
+# First what a proxy says: whose bodies are still arriving is counted by the caller's address.
+application = TrustedProxies(
+    UnreadBodies(
+        get_wsgi_application(), threads=int(os.environ.get("ARABICA_WEB_THREADS", DEFAULT_THREADS))
+    )
+)

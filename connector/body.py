@@ -4,9 +4,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
-from connector.exceptions import BodyTooLarge, MalformedBody, UnsupportedContent
+from connector.arrivals import WITHIN, TooManyArriving, TooSlow
+from connector.exceptions import (
+    BodiesArriving,
+    BodyTooLarge,
+    BodyTooSlow,
+    ConnectorError,
+    MalformedBody,
+    UnsupportedContent,
+)
 
 MAX_BODY = 1024 * 1024
 PIECE = 64 * 1024
@@ -18,7 +26,8 @@ def read_body(request: HttpRequest) -> bytes:
     """Return the whole body, announced or chunked; it can be read once.
 
     Raise UnsupportedContent for anything but plain JSON in UTF-8, BodyTooLarge over the limit,
-    and MalformedBody when the length is no number or more was announced than came.
+    MalformedBody when the length is no number or more was announced than came, BodyTooSlow and
+    BodiesArriving when it holds a thread too long or one too many.
     """
     _check_headers(request.META)
     try:
@@ -26,9 +35,7 @@ def read_body(request: HttpRequest) -> bytes:
             return _read_to_end(request.META["wsgi.input"].read)
         return _read_announced(request.read, request.META.get("CONTENT_LENGTH", ""))
     except OSError as error:
-        raise MalformedBody(
-            "The connection broke while the body was read; send the request again."
-        ) from error
+        raise _explain(error) from error
 
 
 def _check_headers(meta: Mapping[str, Any]) -> None:
@@ -89,6 +96,16 @@ def _read_up_to(read: Callable[[int], bytes], size: int) -> bytes:
             break
         body += piece
     return bytes(body)
+
+
+def _explain(error: OSError) -> ConnectorError:
+    # Django wraps what its own reading meets.
+    cause = error.__cause__ if isinstance(error, UnreadablePostError) else error
+    if isinstance(cause, TooSlow):
+        return BodyTooSlow(WITHIN)
+    if isinstance(cause, TooManyArriving):
+        return BodiesArriving(is_own=cause.is_own)
+    return MalformedBody("The connection broke while the body was read; send the request again.")
 
 
 def _too_large() -> BodyTooLarge:

@@ -17,10 +17,13 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
+from connector.arrivals import WITHIN
 from connector.exceptions import (
     KEY_REUSED,
     NOT_JSON,
     UNAVAILABLE,
+    BodiesArriving,
+    BodyTooSlow,
     ConnectorError,
     KeyReused,
     RateLimited,
@@ -140,11 +143,12 @@ COMMON = {
         ErrorSerializer,
         "Too many wrong passwords came from this address in the last minute, of this user name or"
         " altogether: then the right one is refused too. Or the API client has made all requests"
-        " of its minute, starts and status calls together. `Retry-After` says when to try again,"
-        " in whole seconds.",
+        " of its minute, starts and status calls together. Or too many bodies from this address are"
+        " still arriving. `Retry-After` says when to try again, in whole seconds.",
         examples=[
             OpenApiExample("too_many_attempts", value=_body_of(TooManyAttempts(37))),
             OpenApiExample("rate_limited", value=_body_of(RateLimited(60, 12))),
+            OpenApiExample("too_many_arriving", value=_body_of(BodiesArriving(is_own=True))),
         ],
     ),
     500: _error(
@@ -153,7 +157,8 @@ COMMON = {
         "internal_error",
     ),
     503: _error(
-        "The database cannot be reached, is silent or full; `Retry-After` says when to try again.",
+        "The database cannot be reached, is silent or full, or as many bodies as may are still"
+        " arriving (`too_many_arriving`); `Retry-After` says when to try again.",
         UNAVAILABLE,
         "unavailable",
     ),
@@ -269,6 +274,11 @@ start: Callable[[Any], Any] = extend_schema(
                     },
                 ),
             ],
+        ),
+        408: OpenApiResponse(
+            ErrorSerializer,
+            "The body did not arrive in time.",
+            examples=[OpenApiExample("body_too_slow", value=_body_of(BodyTooSlow(WITHIN)))],
         ),
         409: _error("The key came with another body before.", KEY_REUSED, KeyReused.code),
         413: _error(

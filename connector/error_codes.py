@@ -13,6 +13,8 @@ CODES = {
     "not_acceptable": "The caller does not take JSON.",
     "idempotency_key_reused": "The Idempotency-Key came with another body before.",
     "body_too_large": "The body is over 1 MiB.",
+    "body_too_slow": "The body has not arrived in time.",
+    "too_many_arriving": "Too many bodies are still arriving, from the address or altogether.",
     "unsupported_content": "The body is no plain JSON in UTF-8.",
     "internal_error": "A fault of Arabica; its log knows the request id.",
     "unavailable": "The database cannot be used; try again after `Retry-After` seconds.",

@@ -17,6 +17,7 @@ from processes.outages import OUTAGES
 logger = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+ARRIVING_RETRY_SECONDS = 2
 # Of a statement that was broken off nobody knows whether the database has carried it out.
 UNAVAILABLE = (
     "The service cannot use its database at the moment; try again a little later"
@@ -74,6 +75,31 @@ class BodyTooLarge(ConnectorError):
 
     status = 413
     code = "body_too_large"
+
+
+class BodyTooSlow(ConnectorError):
+    """The body has not arrived in so many seconds."""
+
+    status = 408
+    code = "body_too_slow"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not arrive within {seconds:.0f} s; send it faster.")
+
+
+class BodiesArriving(ConnectorError):
+    """As many bodies as may are still arriving: 429 if from the caller's address, else 503."""
+
+    code = "too_many_arriving"
+
+    def __init__(self, *, is_own: bool) -> None:
+        whose = "from your address " if is_own else ""
+        super().__init__(
+            f"Too many requests {whose}have not been sent to their end yet;"
+            f" try again in {ARRIVING_RETRY_SECONDS} s.",
+            headers={"Retry-After": str(ARRIVING_RETRY_SECONDS)},
+        )
+        self.status = 429 if is_own else 503
 
 
 class UnsupportedContent(ConnectorError):

@@ -21,6 +21,7 @@ from scheduler.addresses import name_sender
 MINUTE = timedelta(minutes=1)
 MOST_OF_A_NAME = 10
 MOST_OF_AN_ADDRESS = 300
+MOST_IN_LINE = 20  # threads of a process that hash or wait for it
 KEPT = timedelta(days=1)
 PURGED_AT_ONCE = 1_000
 
@@ -177,14 +178,24 @@ class Hashing:
 
     def __init__(self) -> None:
         self._hashing = threading.Lock()
+        self._line = threading.BoundedSemaphore(MOST_IN_LINE)
         self._suspect = threading.Lock()
 
     @contextmanager
     def turn(self, *, is_suspect: bool) -> Iterator[None]:
-        """Hash within the block. Raise TooManyAttempts if another suspect is before this one."""
+        """Hash within the block.
+
+        Raise TooManyAttempts if another suspect is before this one, and at the end of a long
+        line: a flood of names, each with its first wrong password, is no suspect yet.
+        """
         if not is_suspect:
-            with self._hashing:
-                yield
+            if not self._line.acquire(blocking=False):
+                raise TooManyAttempts(1)
+            try:
+                with self._hashing:
+                    yield
+            finally:
+                self._line.release()
             return
         if not self._suspect.acquire(blocking=False):
             raise TooManyAttempts(1)

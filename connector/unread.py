@@ -1,14 +1,21 @@
-"""Take in what a refused request has still to send, so that its answer is not lost on the way."""
+"""Read bodies with an end in sight, and what a refused request has still to send.
 
-from collections.abc import Iterable
+Otherwise its answer would be lost on the way.
+"""
+
+from collections.abc import Callable, Iterable
 from threading import Lock
 from time import monotonic
 from typing import Any
 from wsgiref.types import InputStream, WSGIApplication
 
+from connector.arrivals import WITHIN, Arrivals, BodyRefused, Sender, TooSlow
+from scheduler.addresses import name_sender
+
 # Set in the environ by whoever knows that its sender is no stranger.
 SENDER_IS_KNOWN = "arabica.sender_is_known"
 
+DEFAULT_THREADS = 32  # of a web process
 MAX_REST = 8 * 1024 * 1024
 PIECE = 64 * 1024
 
@@ -21,16 +28,20 @@ class UnreadBodies:
     server for dead. The rest of a stranger's body is left alone, since reading it holds a thread.
     It is read for proxies that are trusted, which pass a body on when they have it whole, and for
     callers whose credentials are right: at most MAX_REST bytes of it, one body at a time.
+    Whoever reads a body in one of `threads` needs a place for it: see `connector.arrivals`.
     """
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, *, threads: int = DEFAULT_THREADS) -> None:
         self._application = application
+        self._arrivals = Arrivals(threads=threads)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
         if not _announces_body(environ):
             return self._application(environ, start_response)
-        body = CountedBody(environ["wsgi.input"], _get_length(environ))
+        body = ArrivingBody(
+            environ["wsgi.input"], _get_length(environ), _get_sender(environ), self._arrivals
+        )
         environ["wsgi.input"] = body
         answer = self._application(environ, start_response)
         # Who asks for a `100 Continue` has sent nothing yet, and will not once it is refused.
@@ -39,24 +50,53 @@ class UnreadBodies:
         return answer
 
 
-class CountedBody:
-    """A request's body that knows how much of it has not been read."""
+class ArrivingBody:
+    """A request's body that knows how much of it has not been read, and since when it is."""
 
-    def __init__(self, stream: InputStream, length: int) -> None:
+    def __init__(
+        self, stream: InputStream, length: int, sender: Sender, arrivals: Arrivals
+    ) -> None:
         self._stream = stream
+        self._sender = sender
+        self._arrivals = arrivals
+        self._began: float | None = None
         self.rest = length
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, fewer only at the end."""
-        piece = self._stream.read(size)
+        """Return up to `size` bytes, fewer only at the end. Raise BodyRefused."""
+        piece = self._take(self._stream.read, size)
+        self._require_in_time(is_short=len(piece) < min(size, self.rest))
         self.rest = self.rest - len(piece) if len(piece) == size else 0
         return piece
 
     def readline(self, size: int, /) -> bytes:
-        """Return a line, or `size` bytes of it."""
-        line = self._stream.readline(size)
+        """Return a line, or `size` bytes of it. Raise BodyRefused."""
+        line = self._take(self._stream.readline, size)
+        self._require_in_time(is_short=not line and self.rest > 0)
         self.rest -= len(line)
         return line
+
+    def _take(self, read: Callable[[int], bytes], size: int) -> bytes:
+        if self._began is None:
+            self._began = self._arrivals.now()
+        try:
+            with self._arrivals.place(self._sender, began=self._began):
+                return read(size)
+        except BodyRefused:
+            self.rest = 0  # nobody is to read the rest either
+            raise
+
+    def _require_in_time(self, *, is_short: bool) -> None:
+        if is_short and self._began is not None and self._arrivals.now() - self._began > WITHIN:
+            self.rest = 0
+            raise TooSlow
+
+
+def _get_sender(environ: dict[str, Any]) -> Sender:
+    address = environ.get("REMOTE_ADDR", "")
+    port = str(environ.get("SERVER_PORT", ""))
+    is_direct = SENDER_IS_KNOWN not in environ and port.isdigit()
+    return Sender(name_sender(address), (address, int(port)) if is_direct else None)
 
 
 def _announces_body(environ: dict[str, Any]) -> bool:
@@ -86,7 +126,7 @@ class Reader:
         self._lock = Lock()
         self._began = 0.0
 
-    def read_rest(self, body: CountedBody) -> None:
+    def read_rest(self, body: ArrivingBody) -> None:
         """Read the rest, unless it is too much or a slow sender is before it; not for ever."""
         if not 0 < body.rest <= MAX_REST:
             return

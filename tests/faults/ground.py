@@ -69,10 +69,14 @@ class Ground:
 
     def start(self, name: str, *arguments: str, ready: str = "") -> psutil.Process:
         """Start a Python program; return once its output has `ready`."""
+        return self.start_program(name, [sys.executable, *arguments], ready=ready)
+
+    def start_program(self, name: str, command: list[str], *, ready: str = "") -> psutil.Process:
+        """Start a program; return once its output has `ready`."""
         with self.output_of(name).open("ab") as output:
             before = output.tell()
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, *arguments],
+            process = subprocess.Popen(  # noqa: S603 - our own program, or a server's
+                command,
                 cwd=PROJECT,
                 env=self.environment,
                 stdout=output,
@@ -96,6 +100,10 @@ class Ground:
     def has_ended(self, name: str) -> bool:
         """Tell whether a process is not there any more."""
         return self._processes[name].poll() is not None
+
+    def get_pid(self, name: str) -> int:
+        """Return the process id."""
+        return self._processes[name].pid
 
     def kill(self, name: str) -> None:
         """End a process as kill -9 does; what it has started is left to itself."""

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,37 +70,15 @@ class Deployment:
 
         `replaced` are directives with another value, such as `limit_conn="arabica 3"`.
         """
-        key, certificate = self.folder / "arabica.key", self.folder / "arabica.pem"
-        subprocess.run(  # noqa: S603 - a key for this test alone
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-                *("-keyout", str(key), "-out", str(certificate), "-subj", f"/CN={HOST}"),
-            ],
-            check=True,
-            capture_output=True,
+        command = write_site(
+            self.project,
+            self.folder,
+            web_port=self.web_port,
+            http_port=self.http_port,
+            https_port=self.https_port,
+            replaced=replaced,
         )
-        site = (self.project / "deploy/nginx.conf").read_text()
-        for given, wanted in {
-            "127.0.0.1:8000": f"127.0.0.1:{self.web_port}",
-            "listen 80;": f"listen 127.0.0.1:{self.http_port};",
-            "listen 443 ssl;": f"listen 127.0.0.1:{self.https_port} ssl;",
-            "/etc/ssl/certs/arabica.pem": str(certificate),
-            "/etc/ssl/private/arabica.key": str(key),
-        }.items():
-            assert given in site
-            site = site.replace(given, wanted)
-        for directive, text in replaced.items():
-            site, found = re.subn(rf"(?m)^( +{directive}) .*;", rf"\1 {text};", site)
-            assert found
-        whole = self.folder / "nginx.conf"
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
-        user = "user root; " if os.geteuid() == 0 else ""  # who may write to the test's folder
-        whole.write_text(
-            f"{user}daemon off; pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {temporary}\n{site}\n}}\n"
-        )
-        self._start("nginx", [NGINX, "-c", str(whole), "-p", str(self.folder)], dict(os.environ))
+        self._start("nginx", command, dict(os.environ))
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         with (self.folder / f"{name}.output").open("ab") as output:
@@ -189,6 +168,50 @@ class Deployment:
         """Leave no process behind."""
         for name in list(self._processes):
             self.stop(name)
+
+
+def write_site(
+    project: Path,
+    folder: Path,
+    *,
+    web_port: int,
+    http_port: int,
+    https_port: int,
+    replaced: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Write the site of the chapter for these ports, and what it needs; return what starts nginx."""
+    key, certificate = folder / "arabica.key", folder / "arabica.pem"
+    subprocess.run(  # noqa: S603 - a key for this test alone
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-keyout", str(key), "-out", str(certificate), "-subj", f"/CN={HOST}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    site = (project / "deploy/nginx.conf").read_text()
+    for given, wanted in {
+        "127.0.0.1:8000": f"127.0.0.1:{web_port}",
+        "listen 80;": f"listen 127.0.0.1:{http_port};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{https_port} ssl;",
+        "/etc/ssl/certs/arabica.pem": str(certificate),
+        "/etc/ssl/private/arabica.key": str(key),
+    }.items():
+        assert given in site
+        site = site.replace(given, wanted)
+    for directive, text in (replaced or {}).items():
+        site, found = re.subn(rf"(?m)^( +{directive}) .*;", rf"\1 {text};", site)
+        assert found
+    whole = folder / "nginx.conf"
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    user = "user root; " if os.geteuid() == 0 else ""  # who may write to the test's folder
+    whole.write_text(
+        f"{user}daemon off; pid {folder}/nginx.pid; error_log stderr;"
+        " events { worker_connections 8192; }\n"
+        f"http {{ access_log off; {temporary}\n{site}\n}}\n"
+    )
+    return [NGINX, "-c", str(whole), "-p", str(folder)]
 
 
 def read_command(unit: Path, project: Path) -> list[str]:

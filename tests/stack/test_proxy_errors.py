@@ -113,7 +113,7 @@ def test_too_many_requests_at_once_are_told_when_to_come_again(proxy: Deployment
             stack.enter_context(connect(proxy)).sendall(HALF)
         status, headers, body = exchange(proxy, request(POST, HOST, CLOSE, LENGTH, body=BODY))
 
-    assert (status, headers["retry-after"], body["code"]) == (503, "5", "unavailable")
+    assert (status, headers["retry-after"], body["code"]) == (429, "5", "too_many_arriving")
 
 
 def test_answer_of_the_api_itself_passes_as_it_is(proxy: Deployment) -> None:
