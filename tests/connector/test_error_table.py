@@ -34,18 +34,19 @@ def test_every_case_is_answered_as_the_table_and_the_document_say(caplog: Any) -
         (section, [send_in_process(case, stage) for case in section.cases]) for section in SECTIONS
     ]
 
-    assert _differences(answers) == {}
+    assert _differences(answers) == ""
     compare_with_document("the table", write_sections(answers))
     assert (Run.objects.count(), Schedule.objects.count()) == (runs, plans)
 
 
-def _differences(answers: Any) -> dict[str, list[str]]:
-    faults = {
-        case.sent: find_faults(case, answer)
+def _differences(answers: Any) -> str:
+    """Return what is not as the table says, a line each."""
+    return "\n".join(
+        f"{case.sent}: {'; '.join(found)}"
         for section, given in answers
         for case, answer in zip(section.cases, given, strict=True)
-    }
-    return {sent: found for sent, found in faults.items() if found}
+        if (found := find_faults(case, answer))
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,7 +57,7 @@ def test_database_that_is_away_is_told() -> None:
     with database_away():
         answers = [send_in_process(case, stage) for case in faults.AWAY.cases]
 
-    assert _differences([(faults.AWAY, answers)]) == {}
+    assert _differences([(faults.AWAY, answers)]) == ""
     compare_with_document("the outage", write_sections([(faults.AWAY, answers)]))
 
 
