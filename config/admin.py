@@ -10,7 +10,10 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config.lockout_admin import AccessAttemptAdmin
 from processes.admin.audited import AuditedPages
+
+__all__ = ["AccessAttemptAdmin", "GroupAdmin", "UserAdmin"]
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -11,7 +11,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Send structured events through the configured handlers; listen to log-ins."""
-        from config import logins  # noqa: F401 - models are ready only now
+        """Send events through the handlers, listen to log-ins, look at the settings."""
+        from config import checks, logins  # noqa: F401 - settings and models are ready only now
 
         configure_structlog()

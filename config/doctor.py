@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.checks import find_dangers, is_reached_by_others
 from config.commands_check import Commands, check_commands, list_commands
 from config.secrets_check import check_secrets
 from processes.registration import load_processes
 from processes.registry import UnusableModule
-from scheduler.addresses import is_loopback
 from scheduler.clock import database_now
 from scheduler.deadline import Unanswered, call_within
 from scheduler.health import MIGRATE, Check, Level, check_health_soon
@@ -73,7 +73,15 @@ def _check_settings() -> Iterator[Check]:
     networks = _join(settings.METRICS_ALLOWED_NETWORKS)
     yield Check("metrics", Level.OK, f"open to this machine and to: {networks}")
     yield _check_debug()
+    yield from _check_dangers()
     yield _check_processes()
+
+
+def _check_dangers() -> Iterator[Check]:
+    dangers = [
+        Check("danger", Level.WARNING, danger.msg, danger.hint or "") for danger in find_dangers()
+    ]
+    yield from dangers or [Check("dangers", Level.OK, "no setting opens it to others")]
 
 
 def describe_database() -> str:
@@ -123,8 +131,6 @@ def _check_hosts() -> Check:
     message = (
         f"answers to {_join(dict.fromkeys(settings.ALLOWED_HOSTS))}, listens on {settings.HOST}"
     )
-    if "*" in settings.ALLOWED_HOSTS:
-        return Check("hosts", Level.WARNING, message, "Name the hosts in ALLOWED_HOSTS.")
     return Check("hosts", Level.OK, f"{message} port {settings.PORT}")
 
 
@@ -135,7 +141,7 @@ def _check_https() -> Check:
     if settings.ALLOW_INSECURE_HTTP:
         message = "off, and API credentials are taken over plain HTTP from anywhere"
         return Check("https", Level.WARNING, message, remedy)
-    if is_loopback(settings.HOST) or settings.HOST == "localhost":
+    if not is_reached_by_others():
         return Check("https", Level.OK, "off: API credentials are taken from this machine only")
     message = "off: other machines reach the admin over plain HTTP, and the API refuses them"
     return Check("https", Level.WARNING, message, remedy)

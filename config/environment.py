@@ -105,10 +105,10 @@ def read_path(name: str, default: Path) -> Path:
 
 
 def read_directory(name: str, default: Path) -> Path:
-    """Return a folder that can be written to, made when it is missing."""
+    """Return a folder that can be written to; made when it is missing, and then for its owner alone."""
     folder = read_path(name, default)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(
             f"{name} is {str(folder)!r}, which cannot be made: {error.strerror}."

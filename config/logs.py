@@ -62,6 +62,7 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
             # Without the handlers of their own, which would print what they get as it is.
             "django": {},
             "django.server": {"propagate": True},
+            "axes": {"level": "WARNING" if level == "INFO" else level},
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },

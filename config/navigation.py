@@ -132,6 +132,7 @@ UNFOLD = {
                 "items": [
                     link(_("Users"), "person", "auth.user"),
                     link(_("Groups"), "group", "auth.group"),
+                    link(_("Wrong log-ins"), "lock_clock", "axes.accessattempt"),
                 ],
             },
         ],

@@ -1,5 +1,6 @@
 """What a proxy in front may say about the caller."""
 
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from django.conf import settings
 
 from connector.unread import SENDER_IS_KNOWN
+from scheduler.addresses import is_loopback, is_within
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+ADDRESS_AND_PORT = re.compile(r"\[(?P<bracketed>[^\]]+)\](:[0-9]+)?|(?P<plain>[0-9.]+):[0-9]+")
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
 
 
@@ -35,25 +38,33 @@ class TrustedProxies:
 
 
 def _believe(environ: dict[str, Any]) -> None:
-    if environ.get("HTTP_X_FORWARDED_PROTO", "").lower() in {"http", "https"}:
-        environ["wsgi.url_scheme"] = environ["HTTP_X_FORWARDED_PROTO"].lower()
-    for address in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        if not _is_address(address.strip()):
+    protocols = _split(environ.get("HTTP_X_FORWARDED_PROTO", "").lower())
+    if protocols and set(protocols) <= {"http", "https"}:
+        # Of several proxies each says how it was reached: one in clear is enough to overhear.
+        environ["wsgi.url_scheme"] = "http" if "http" in protocols else "https"
+    for text in reversed(_split(environ.get("HTTP_X_FORWARDED_FOR", ""))):
+        address = _read_address(text)
+        # Loopback is this machine only for a proxy on this machine.
+        if not address or (is_loopback(address) and not is_loopback(environ["REMOTE_ADDR"])):
             return
-        environ["REMOTE_ADDR"] = address.strip()
-        if not _is_trusted(address.strip()):
+        environ["REMOTE_ADDR"] = address
+        if not _is_trusted(address):
             return
+
+
+def _split(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")] if text.strip() else []
+
+
+def _read_address(text: str) -> str:
+    """Return the address, without the port that some proxies add; empty for what is none."""
+    found = ADDRESS_AND_PORT.fullmatch(text)
+    address = (found["bracketed"] or found["plain"]) if found else text
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return ""
 
 
 def _is_trusted(address: str) -> bool:
-    return _is_address(address) and any(
-        ip_address(address) in network for network in settings.TRUSTED_PROXIES
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return is_within(address, settings.TRUSTED_PROXIES)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from connector.models import ApiClient, ApiSecret
+from processes.models.trails import recording
 
 
 def find_live_secrets(client: ApiClient) -> list[ApiSecret]:
@@ -22,14 +23,16 @@ def rotate_secret(client: ApiClient, *, keep: timedelta, valid_for: timedelta | 
     with transaction.atomic():
         ApiClient.objects.select_for_update().get(pk=client.pk)
         live = find_live_secrets(client)
-        for number, secret in enumerate(live):
-            _end(secret, after=keep if number == 0 else timedelta(0))
-        return client.add_secret(valid_for=valid_for)
+        with recording(*live):
+            for number, secret in enumerate(live):
+                _end(secret, after=keep if number == 0 else timedelta(0))
+            return client.add_secret(valid_for=valid_for)
 
 
 def revoke_secret(secret: ApiSecret) -> None:
     """End a secret at once; web processes hear of it within five seconds."""
-    _end(secret, after=timedelta(0))
+    with recording(secret):
+        _end(secret, after=timedelta(0))
 
 
 def _end(secret: ApiSecret, *, after: timedelta) -> None:

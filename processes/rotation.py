@@ -12,6 +12,7 @@ from django.db.models.functions import Cast
 from processes.encryption import encrypt, is_current, renew
 from processes.exceptions import NoSecretsKey, SecretsUnusable
 from processes.models import Parameter
+from processes.models.audit import AuditRecord
 from processes.secrets import ENCRYPTED, is_encrypted
 from processes.value_types import ValueType
 
@@ -71,14 +72,15 @@ def look_at_secrets() -> Tally:
 
 
 def _tables() -> list[type[models.Model]]:
-    """Return the models that hold values or a default: also the history of one."""
+    """Return the models that hold values or a default, but for the audit: nothing changes that."""
     names = [
         (model, {each.name for each in model._meta.get_fields()}) for model in apps.get_models()
     ]
     return [
         model
         for model, fields in names
-        if {"values", "process_model"} <= fields or issubclass(model, Parameter)
+        if ({"values", "process_model"} <= fields or issubclass(model, Parameter))
+        and not issubclass(model, AuditRecord)
     ]
 
 

@@ -54,6 +54,11 @@ def name_sender(address: str) -> str:
     return str(parsed or "")
 
 
+def find_first_address(address: str) -> str | None:
+    """Return the first address of a sender, as `name_sender` tells them apart; None for none."""
+    return name_sender(address).partition("/")[0] or None
+
+
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
     """Return the address; an IPv4 one as such, also where a socket of both kinds has wrapped it."""
     try:

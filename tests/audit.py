@@ -27,4 +27,4 @@ def brief(found: list[Entry]) -> list[tuple[str, str]]:
 def history_of(row: Model) -> Any:
     """Return the rows of the entries of one object."""
     trail = trail_of(row)
-    return trail.entries.objects.filter(**{row._meta.pk.attname: row.pk}).order_by("history_id")  # type: ignore[union-attr]
+    return trail.entries.objects.filter(**{row._meta.pk.attname: row.pk}).order_by("history_id")

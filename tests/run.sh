@@ -27,5 +27,6 @@ if $python -m tests.services postgresql >/dev/null; then
   SECRET_KEY=only-for-tests-only-for-tests-only-for-tests-only-for-tests
   export DATABASE_URL SECRET_KEY
   $python -m pytest -q -n "$processes" --dist loadfile \
-    tests/connector tests/processes tests/scheduler tests/faults tests/browser tests/test_*.py "$@"
+    tests/connector tests/processes tests/scheduler tests/faults tests/browser tests/test_*.py \
+    tests/stack/test_errors.py "$@"
 fi

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -24,7 +25,7 @@ from tests.factories import (
     WorkerNodeFactory,
 )
 
-NEVER_ADDED = {Run}
+NEVER_ADDED = {AccessAttempt, Run}
 NEVER_DELETED = {Run}
 TOLD_BY_AUDIT = {
     ProcessModel,
@@ -70,6 +71,7 @@ def rows(db: None) -> dict[type[Model], Model]:
         WorkerNodeFactory.create().worker,
         Application.objects.create(name="Accounting"),
         ApiClientFactory.create(),
+        AccessAttempt.objects.create(username="ada", failures_since_start=1),
         Group.objects.create(name="Staff"),
         UserFactory.create(),
     ]
@@ -172,7 +174,7 @@ def test_the_sidebar_leads_nowhere_that_the_reader_may_not_go(
             if item["has_permission"]
         ]
 
-        assert len(links) == (13 if rights else 0)
+        assert len(links) == (14 if rights else 0)
         assert [link for link in links if browser.get(link).status_code != 200] == []
 
 

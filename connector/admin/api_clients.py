@@ -14,17 +14,19 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from connector.admin.client_export import ApiClientExport
 from connector.admin.client_filters import UseFilter
 from connector.admin.client_form import ApiClientForm
 from connector.admin.refusals import show_refusals
 from connector.admin.secret_pages import SecretPages
 from connector.models import ApiClient
 from processes.admin.audited import AuditedPages
+from processes.admin.export import CsvExport
 from processes.admin.wording import coloured, show_time
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(AuditedPages, SecretPages, ModelAdmin):
+class ApiClientAdmin(CsvExport, AuditedPages, SecretPages, ModelAdmin):
     """The systems that may call the connector API. Their passwords are never stored."""
 
     form = ApiClientForm
@@ -37,6 +39,8 @@ class ApiClientAdmin(AuditedPages, SecretPages, ModelAdmin):
     ]
     list_filter = ["enabled", UseFilter, "applications"]
     search_fields = ["name", "description"]
+    actions = ["save_as_csv"]
+    csv_resource = ApiClientExport
     actions_detail = ["new_password"]
     autocomplete_fields = ["applications", "process_models", "workers"]
     fieldsets = [

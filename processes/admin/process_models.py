@@ -20,6 +20,8 @@ from unfold.views import ChangeList
 from processes.admin.audited import AuditedPages
 from processes.admin.command_forms import NEW_COMMAND, ProcessModelForm, configuration_options
 from processes.admin.declarations import OutputInline, ParameterInline, is_owned_by_code
+from processes.admin.export import CsvExport
+from processes.admin.exports import ProcessModelExport
 from processes.admin.wording import show_status, show_time
 from processes.models import Application, Parameter, ProcessModel, Run
 
@@ -79,7 +81,7 @@ def with_parameter_count(process_models: QuerySet[ProcessModel]) -> QuerySet[Pro
 
 
 @admin.register(ProcessModel)
-class ProcessModelAdmin(AuditedPages, ModelAdmin):
+class ProcessModelAdmin(CsvExport, AuditedPages, ModelAdmin):
     """What can be run. Python functions are added by code, commands by people."""
 
     list_display = [
@@ -95,7 +97,8 @@ class ProcessModelAdmin(AuditedPages, ModelAdmin):
     list_per_page = 50
     list_before_template = "admin/processes/processmodel/how_to_add.html"
     search_fields = ["name", "title"]
-    actions = ["show_parameters_of_selected"]
+    actions = ["show_parameters_of_selected", "save_as_csv"]
+    csv_resource = ProcessModelExport
     actions_detail = ["show_parameters", "schedule"]
     autocomplete_fields = ["application", "default_worker"]
     form = ProcessModelForm

@@ -16,6 +16,8 @@ from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter, RelatedD
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from processes.admin.export import CsvExport
+from processes.admin.exports import RunExport
 from processes.admin.run_actions import RunActions
 from processes.admin.run_again import RunAgain
 from processes.admin.run_filters import (
@@ -56,7 +58,7 @@ def describe(run: Run, wait: Wait | None) -> str:
 
 
 @admin.register(Run)
-class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
+class RunAdmin(CsvExport, RunActions, RunAgain, RunPage, ModelAdmin):
     """Every execution. Nothing here is edited: what a run says happened, happened."""
 
     list_display = [
@@ -83,6 +85,8 @@ class RunAdmin(RunActions, RunAgain, RunPage, ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # they would count the table, once for every choice
     search_fields = ["id"]
+    actions = ["save_as_csv"]
+    csv_resource = RunExport
     search_help_text = _("robustaSpid, whole")
     ordering = ["-id"]
     sortable_by: list[str] = []

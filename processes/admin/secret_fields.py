@@ -72,9 +72,9 @@ class SecretInput(UnfoldAdminPasswordWidget):
         change = value if isinstance(value, SecretChange) else SecretChange()
         placeholder = ""
         if change.carried:
-            placeholder = _("Typed, and not saved yet. Leave it empty to keep what you typed.")
+            placeholder = _("Typed, not saved yet; empty keeps it.")
         elif self.is_stored:
-            placeholder = _("Stored, and never shown. Leave it empty to keep it.")
+            placeholder = _("Stored, never shown; empty keeps it.")
         given = {"placeholder": placeholder} | (attrs or {})
         remove = UnfoldBooleanWidget().render(
             f"{name}_removed", change.is_removed, {"id": f"id_{name}_removed"}

@@ -21,6 +21,8 @@ from unfold.views import ChangeList
 
 from processes.admin.audited import AuditedPages
 from processes.admin.confirmation import ask_first, is_confirmed
+from processes.admin.export import CsvExport
+from processes.admin.exports import WorkerExport
 from processes.admin.wording import coloured, show_time
 from processes.admin.worker_nodes import DrainNodes, NodeInline, show_online
 from processes.admin.worker_now import count_queues, describe_slots, describe_state, show_now
@@ -53,7 +55,7 @@ class WorkerChangeList(ChangeList):
 
 
 @admin.register(Worker)
-class WorkerAdmin(AuditedPages, DrainNodes, ModelAdmin):
+class WorkerAdmin(CsvExport, AuditedPages, DrainNodes, ModelAdmin):
     """Who executes runs."""
 
     list_display = [
@@ -66,7 +68,8 @@ class WorkerAdmin(AuditedPages, DrainNodes, ModelAdmin):
         "shown_pause",
     ]
     search_fields = ["name"]
-    actions = ["pause", "resume"]
+    actions = ["pause", "resume", "save_as_csv"]
+    csv_resource = WorkerExport
     actions_detail = ["pause_one", "resume_one"]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "max_parallel_runs"]}),

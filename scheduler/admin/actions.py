@@ -49,6 +49,7 @@ class ScheduleActions:
         "skip_next",
         "enable",
         "disable",
+        "save_as_csv",
         "delete_selected",
     ]
     actions_detail: Any = [
@@ -167,9 +168,13 @@ class ScheduleActions:
                 objects=[schedule],
                 cancel_url=_page_of(schedule),
             )
-        with transaction.atomic():
-            copy = planning.duplicate_schedule(schedule.pk, requested_by=str(request.user))
-            self.log_addition(request, copy, _now("Copy of %(name)s.") % {"name": schedule})
+        try:
+            with transaction.atomic():
+                copy = planning.duplicate_schedule(schedule.pk, requested_by=str(request.user))
+                self.log_addition(request, copy, _now("Copy of %(name)s.") % {"name": schedule})
+        except SchedulerError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(_page_of(schedule))
         self.message_user(
             request,
             _now("This is the copy. It is disabled until you enable it."),

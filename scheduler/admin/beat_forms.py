@@ -28,6 +28,10 @@ class PeriodicTaskForm(beat.PeriodicTaskForm):
             self.fields["task"].widget = UnfoldAdminTextInputWidget()
             self.fields["regtask"].widget = TaskSelect()
 
+    def clean(self) -> Any:
+        """Check the rest only if the task's name was taken: django-celery-beat relies on it."""
+        return self.cleaned_data if self.has_error("task") else super().clean()
+
 
 class PlannedTaskForm(PeriodicTaskForm):
     """The form of a periodic task whose schedule follows what is edited here.

@@ -10,14 +10,17 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from processes.admin.export import answer_csv
 from processes.admin.wording import show_duration
+from scheduler.admin.exports import FireExport
 from scheduler.admin.wording import (
     explain_state,
     may_view_runs,
@@ -82,7 +85,7 @@ class LedgerRow:
 class LedgerPage:
     """The page that answers why a schedule did not run at some time."""
 
-    def ledger_view(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    def ledger_view(self: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Show the ledger to whoever may view the schedule."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -91,7 +94,10 @@ class LedgerPage:
             raise Http404
         wanted = Wanted.of(request.GET)
         zone, now = zone_of(schedule), database_now()
-        rows = list(find_rows(schedule, wanted, zone, now)[: PER_PAGE + 1])
+        found = find_rows(schedule, wanted, zone, now)
+        if "csv" in request.GET:
+            return answer_csv(FireExport(), found, name="ledger")
+        rows = list(found[: PER_PAGE + 1])
         shown, has_older = rows[:PER_PAGE], len(rows) > PER_PAGE
         context = {
             **self.admin_site.each_context(request),

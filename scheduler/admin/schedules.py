@@ -18,9 +18,11 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from processes.admin.audited import AuditedPages
+from processes.admin.export import CsvExport
 from processes.admin.wording import show_json
 from processes.secrets import mask
 from scheduler.admin.actions import RUN_PERMISSION, ScheduleActions, is_fitting
+from scheduler.admin.exports import ScheduleExport
 from scheduler.admin.filters import StateFilter
 from scheduler.admin.form_pages import FormPages
 from scheduler.admin.ledger import LedgerPage
@@ -75,7 +77,9 @@ class ScheduleChangeList(ChangeList):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, AuditedPages, ModelAdmin):
+class ScheduleAdmin(
+    CsvExport, ScheduleActions, FormPages, PreviewPage, LedgerPage, AuditedPages, ModelAdmin
+):
     """Plans of process models."""
 
     list_display = [
@@ -99,6 +103,7 @@ class ScheduleAdmin(ScheduleActions, FormPages, PreviewPage, LedgerPage, Audited
     show_facets = admin.ShowFacets.NEVER  # they would count the table, once for every choice
     show_full_result_count = False
     search_fields = ["periodic_task__name", "process_model__name", "quartz"]
+    csv_resource = ScheduleExport
     search_help_text = _("Name, process model, Quartz expression or whole robustaSpid")
     fieldsets = [
         (None, {"fields": ["robusta_spid", "runs_what", "shown_state"]}),

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from datetime import timedelta
 from io import StringIO
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,9 @@ def test_clocks_apart_are_a_warning(ahead: float, level: Level) -> None:
         ({"HTTPS": False, "HOST": "127.0.0.1"}, "https", Level.OK),
         ({"HTTPS": False, "HOST": "0.0.0.0"}, "https", Level.WARNING),  # noqa: S104 - a setting
         ({"HTTPS": False, "ALLOW_INSECURE_HTTP": True}, "https", Level.WARNING),
-        ({"ALLOWED_HOSTS": ["*"]}, "hosts", Level.WARNING),
+        ({"ALLOWED_HOSTS": ["*"]}, "danger", Level.WARNING),
+        ({"TRUSTED_PROXIES": [ip_network("0.0.0.0/0")]}, "danger", Level.WARNING),
+        ({"SECRET_KEY": "x" * 60}, "danger", Level.WARNING),
         ({"DEBUG": True}, "debug", Level.WARNING),
         ({"EMBEDDED": False}, "broker", Level.WARNING),
         ({"PROCESS_MODULES": ["no_such_module"]}, "processes", Level.ERROR),

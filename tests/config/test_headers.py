@@ -111,7 +111,7 @@ def test_static_files_are_protected_and_may_be_kept(project: Any, tmp_path: Any)
     (tmp_path / "some.js").write_text("1")
     with override_settings(STATIC_ROOT=tmp_path):
         answer = Client().get("/static/some.js")
-        answer.close()
+        assert answer.getvalue() == b"1"
 
     assert answer.status_code == 200
     assert_protected(answer, OF_DATA)

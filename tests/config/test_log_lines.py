@@ -45,9 +45,10 @@ def log(request: pytest.FixtureRequest) -> Iterator[Any]:
     configurator = logging.config.DictConfigurator(settings)
     handler.setFormatter(configurator.configure_formatter(settings["formatters"]["arabica"]))
     root = logging.getLogger()
-    root.addHandler(handler)
+    # Instead of those of pytest, whose reports cannot be sent from a process with every text.
+    others, root.handlers = root.handlers, [handler]
     yield stream
-    root.removeHandler(handler)
+    root.handlers = others
 
 
 def assert_one_entry(log: Any) -> None:
@@ -63,7 +64,7 @@ def assert_one_entry(log: Any) -> None:
         assert more == []
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 def test_values_of_an_event_stay_in_its_line(log: Log, attack: str) -> None:
     structlog.get_logger("arabica.test").warning(
         attack, user=attack, **{f"key {attack}": 1}, many=[attack], error=ValueError(attack)
@@ -72,14 +73,14 @@ def test_values_of_an_event_stay_in_its_line(log: Log, attack: str) -> None:
     assert_one_entry(log)
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 def test_other_libraries_lines_stay_one_line(log: Log, attack: str) -> None:
     logging.getLogger("kombu.connection").error("Cannot reach %s", attack)
 
     assert_one_entry(log)
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 def test_each_line_of_a_stack_trace_is_behind_a_bar(log: Log, attack: str) -> None:
     def fail() -> None:
         try:
@@ -125,12 +126,12 @@ def test_the_end_of_a_thread_is_a_line_of_the_log(
     assert "A thread has ended: reader" in log.getvalue()
 
 
-@pytest.mark.parametrize("text", HARMLESS)
+@pytest.mark.parametrize("text", HARMLESS, ids=ascii)
 def test_what_can_be_seen_stays_as_it_is(text: str) -> None:
     assert make_visible(text) == text
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 def test_what_cannot_be_seen_is_written_out(attack: str) -> None:
     seen = make_visible(attack)
 

@@ -35,8 +35,9 @@ class Answer:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Return the JSON object of the body, with the request's own id replaced."""
+        """Return the JSON object of the body, without what differs from one request to the next."""
         text = self.body.decode().replace(self.headers.get("x-request-id", "-"), "<request id>")
+        text = text.replace(f"in {self.headers.get('retry-after')} s.", "in <seconds> s.")
         fields: dict[str, Any] = json.loads(text)
         return fields
 
@@ -73,7 +74,7 @@ def send_over_http(case: Case, stage: Stage, port: int) -> Answer:
         headers["Content-Length"] = str(len(case.body))
     for name, text in headers.items():
         connection.putheader(name, text)
-    connection.endheaders(case.body or None, encode_chunked=case.is_chunked)
+    connection.endheaders(case.body, encode_chunked=case.is_chunked)
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -153,16 +154,20 @@ def write_sections(answers: Iterable[tuple[Section, list[Answer]]]) -> str:
 
 
 def _write_section(section: Section, answers: list[Answer]) -> str:
-    lines = [f"## {section.heading}", "", section.text, ""]
-    lines += ["| input | status | `code` | `message` | `errors` on |", "|---|---|---|---|---|"]
+    rows = []
     for case, answer in zip(section.cases, answers, strict=True):
         fields = answer.fields
+        errors = ", ".join(as_code(name[:40]) for name in fields.get("errors", {}))
         message = as_code(str(fields["message"]))
-        errors = ", ".join(f"`{name[:40]}`" for name in fields.get("errors", {}))
-        lines.append(
-            f"| {case.sent} | {answer.status} | `{fields['code']}` | {message} | {errors} |"
-        )
-    return "\n".join([*lines, ""])
+        rows.append([case.sent, str(answer.status), as_code(fields["code"]), message, errors])
+    table = write_table(["input", "status", "`code`", "`message`", "`errors` on"], rows)
+    return f"## {section.heading}\n\n{section.text}\n\n{table}\n"
+
+
+def write_table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return a table of Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def compare_with_document(part: str, text: str) -> None:

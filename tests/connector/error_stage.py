@@ -9,14 +9,15 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from connector.models import ApiClient, IdempotencyRecord
+from connector.models import ApiClient, IdempotencyRecord, RequestWindow, WrongAttempt
+from connector.throttling import MOST_OF_A_NAME, digest_name
 from processes import registration
 from processes.models import ProcessModel, Worker
 from processes.synchronization import sync_processes
 from processes.value_types import ValueType
+from scheduler.addresses import name_sender
 from tests.conftest import make_caller
 from tests.connector.error_cases.case import Case
-from tests.connector.error_cases.keys import USED_KEY
 from tests.factories import (
     ParameterFactory,
     ProcessModelFactory,
@@ -64,15 +65,7 @@ def set_stage() -> Stage:
     for number, enabled in ((1, True), (2, False), (3, True)):
         WorkerFactory.create(pk=number, enabled=enabled)
     passwords = _make_callers() | _make_users()
-    _use_key()
     return Stage(passwords, _make_transactions())
-
-
-def _use_key() -> None:
-    client = ApiClient.objects.get(name="acme")
-    IdempotencyRecord.objects.create(
-        owner=f"client:{client.pk}", key=USED_KEY, body_digest=b"", robusta_spid=uuid4()
-    )
 
 
 def _make_process_models() -> None:
@@ -94,15 +87,33 @@ def _make_process_models() -> None:
 
 
 def _make_callers() -> dict[str, str]:
-    names = ("acme", "globex", "limited", "disabled", "expired")
+    names = ("acme", "globex", "limited", "disabled", "expired", "locked", "hurried")
     passwords = {name: make_caller(name).password for name in names}
     ApiClient.objects.filter(name="disabled").update(enabled=False)
     yesterday = timezone.now() - timedelta(days=1)
     ApiClient.objects.filter(name="expired").update(expires_at=yesterday)
+    _use_up_limits()
     limited = ApiClient.objects.get(name="limited")
     limited.process_models.add(ProcessModel.objects.get(name="CountDown"))
     limited.workers.add(Worker.objects.get(pk=1))
     return passwords
+
+
+def _use_up_limits() -> None:
+    later = timezone.now() + timedelta(hours=1)  # the minute may not be over before the last case
+    digest, network = digest_name("locked"), name_sender("127.0.0.1")
+    for _ in range(MOST_OF_A_NAME):
+        WrongAttempt.objects.create(name_digest=digest, network=network, attempted_at=later)
+    hurried = ApiClient.objects.get(name="hurried")
+    hurried.rate_limit = 1
+    hurried.save()
+    RequestWindow.objects.create(client=hurried, started_at=later, requests=1)
+    IdempotencyRecord.objects.create(
+        owner=f"client:{ApiClient.objects.get(name='acme').pk}",
+        key="used",
+        body_digest=bytes(32),
+        robusta_spid=uuid4(),
+    )
 
 
 def _make_users() -> dict[str, str]:

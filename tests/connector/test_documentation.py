@@ -61,9 +61,43 @@ def test_schema_has_the_key_of_a_start_and_the_sign_of_a_repeated_answer(
     (key,) = [one for one in start["parameters"] if one["in"] == "header"]
     assert (key["name"], "required" in key) == ("Idempotency-Key", False)
     assert re.compile(key["schema"]["pattern"]).pattern == f"^{KEY.pattern}$"
-    assert "Idempotent-Replayed" in start["responses"]["200"]["headers"]
+    assert set(start["responses"]["200"]["headers"]) == {"Idempotent-Replayed", "X-Request-ID"}
     conflict = start["responses"]["409"]["content"]["application/json"]["examples"]
     assert list(conflict) == ["IdempotencyKeyReused"]
+
+
+def test_schema_tells_the_headers_of_every_answer(schema: dict[str, Any]) -> None:
+    told = {
+        (status, header)
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        for header in answer["headers"]
+    }
+
+    assert {header for status, header in told if status == "401"} == {
+        "WWW-Authenticate",
+        "X-Request-ID",
+    }
+    assert {("405", "Allow"), ("429", "Retry-After"), ("503", "Retry-After")} <= told
+
+
+def test_schema_leads_from_a_start_to_its_status(schema: dict[str, Any]) -> None:
+    (link,) = schema["paths"][START]["post"]["responses"]["200"]["links"].values()
+
+    status = schema["paths"]["/scheduler/connector-api/process/status/{robusta_spid}"]["get"]
+    assert link["operationId"] == status["operationId"]
+    assert set(link["parameters"]) == {
+        one["name"] for one in status["parameters"] if one["in"] == "path"
+    }
+
+
+def test_schema_of_a_start_is_closed(schema: dict[str, Any]) -> None:
+    start = schema["components"]["schemas"]["Start"]
+
+    assert start["additionalProperties"] is False
+    assert start["properties"]["run immediately"]["deprecated"] is True
+    assert start["properties"]["name"]["minLength"] == 1
 
 
 def test_schema_names_every_field_of_a_start(schema: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What a proxy in front may say about the caller."""
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -70,3 +70,66 @@ def test_last_address_that_is_no_proxy_counts(forwarded: str, address: str) -> N
     seen = _seen({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded})
 
     assert seen["REMOTE_ADDR"] == address
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("198.51.100.9:4711", "198.51.100.9"),
+        ("::ffff:198.51.100.9, ::ffff:10.2.3.4", "::ffff:198.51.100.9"),
+        ("198.51.100.9,", "10.0.0.1"),
+        ("198.51.100.9\x00", "10.0.0.1"),
+        ("198.51.100.9 10.2.3.4", "10.0.0.1"),
+        ("0x7f000001", "10.0.0.1"),
+        ("127.1", "10.0.0.1"),
+        ("9" * 10_000, "10.0.0.1"),
+        ("," * 10_000, "10.0.0.1"),
+        (", ".join(["10.2.3.4"] * 1_000), "10.2.3.4"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_addresses_in_other_forms_are_read_or_left(forwarded: str, address: str) -> None:
+    seen = _seen({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded})
+
+    assert ip_address(seen["REMOTE_ADDR"]) == ip_address(address)
+
+
+@pytest.mark.parametrize("loopback", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_nobody_becomes_this_machine_through_a_proxy_elsewhere(loopback: str) -> None:
+    seen = _seen({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": f"{loopback}, 10.2.3.4"})
+
+    assert seen["REMOTE_ADDR"] == "10.2.3.4"
+
+
+def test_a_proxy_on_a_socket_of_both_kinds_is_believed() -> None:
+    seen = _seen({"REMOTE_ADDR": "::ffff:10.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.9"})
+
+    assert seen["REMOTE_ADDR"] == "198.51.100.9"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "scheme"),
+    [
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("https, https", "https"),
+        ("https, http", "http"),
+        ("http, https", "http"),
+        ("https, gopher", "http"),
+        ("", "http"),
+        ("nonsense", "http"),
+    ],
+)
+def test_one_hop_in_clear_is_in_clear(protocol: str, scheme: str) -> None:
+    seen = _seen({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_PROTO": protocol})
+
+    assert seen["wsgi.url_scheme"] == scheme
+
+
+@pytest.mark.parametrize("peer", ["", "nonsense", "10.0.0.1.evil", "::ffff:192.0.2.7"])
+def test_a_peer_of_any_kind_is_a_stranger(peer: str) -> None:
+    seen = _seen({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": "127.0.0.1"})
+
+    assert seen == {"REMOTE_ADDR": peer, "wsgi.url_scheme": "http"}

@@ -10,7 +10,9 @@ from django.core.management.base import CommandError
 from config import secrets_check
 from processes import rotation
 from processes.encryption import decrypt, encrypt
+from processes.management.commands.worker import Command as WorkerCommand
 from processes.models import Parameter, ProcessModel, Run
+from processes.models.trails import trail_of
 from processes.rotation import look_at_secrets, renew_secrets
 from processes.secrets import is_encrypted
 from scheduler.health import Level
@@ -58,6 +60,17 @@ def test_everything_is_readable_by_the_new_key_alone(model: ProcessModel, settin
     assert {decrypt(run.values["password"]) for run in runs} == {"hunter2"}
     assert {run.values["user"] for run in Run.objects.all()} == {"ada"}
     assert look_at_secrets().unreadable == []
+
+
+def test_entries_of_the_audit_are_left_as_they_are(model: ProcessModel) -> None:
+    entries = trail_of(Schedule).entries.objects.order_by("pk")
+    before = list(entries.values_list())
+
+    rotate()
+
+    assert before
+    assert list(entries.values_list()) == before
+    assert "hunter2" not in repr(before)
 
 
 def test_second_time_changes_nothing(model: ProcessModel) -> None:
@@ -144,3 +157,17 @@ def test_values_of_others_change_nothing_that_is_in_clear(settings: Any) -> None
     RunFactory.create(values={"user": "ada"})
 
     assert secrets_check.check_secrets().level is Level.OK
+
+
+def test_starting_worker_tells_of_keys_that_do_not_fit(model: ProcessModel, settings: Any) -> None:
+    said: list[str] = []
+    for keys in ([NEW, OLD], [NEW], []):
+        settings.SECRETS_KEYS = keys
+        told = StringIO()
+        WorkerCommand(stderr=told)._warn_of_secrets()
+        said.append(told.getvalue())
+
+    fits, wrong, none = said
+    assert fits == ""
+    assert "no key decrypts 6 of the newest stored secrets" in wrong
+    assert "There is no key for secrets: set SECRETS_KEY" in none

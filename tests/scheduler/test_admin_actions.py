@@ -153,6 +153,16 @@ def test_enable_and_disable_arm_and_disarm() -> None:
     assert LogEntry.objects.count() == 2
 
 
+def test_a_broken_plan_is_not_copied_but_told() -> None:
+    client, schedule = superuser(), make_schedule()
+    Schedule.objects.update(quartz="every Friday")
+
+    answer = client.post(page_of(schedule, "duplicate"), CONFIRMED, follow=True)
+
+    assert "The expression has 2 fields" in messages_of(answer)[0]
+    assert Schedule.objects.count() == 1
+
+
 def test_duplicate_is_disabled_and_opened() -> None:
     client, schedule = superuser(), make_schedule()
 

@@ -69,6 +69,16 @@ def test_a_periodic_task_is_saved_from_its_page() -> None:
     assert beat.PeriodicTask.objects.get(name="Purge").task == "arabica.look"
 
 
+def test_a_name_of_a_task_that_is_too_long_is_refused_at_its_field() -> None:
+    interval = beat.IntervalSchedule.objects.create(every=1, period="hours")
+    form = {"name": "Purge", "task": "x" * 201, "interval": interval.pk, "args": "[]"}
+
+    answer = superuser().post("/admin/django_celery_beat/periodictask/add/", form)
+
+    assert answer.status_code == 200
+    assert "at most 200 characters" in str(errors_of(answer)["task"])
+
+
 def test_row_of_a_schedule_leads_to_it_and_back() -> None:
     client, schedule = superuser(), make_schedule()
     page = f"/admin/scheduler/schedule/{schedule.pk}/change/"

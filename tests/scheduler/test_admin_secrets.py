@@ -97,7 +97,7 @@ def test_input_left_empty_keeps_what_is_stored(schedule: Schedule) -> None:
 
     client.post(page_of(schedule), data)
 
-    assert "Leave it empty to keep it." in page.content.decode()
+    assert "Stored, never shown; empty keeps it." in page.content.decode()
     assert read_values(schedule) == {"user": "grace", "password": "hunter2", "pin": "12345678"}
 
 
@@ -136,7 +136,7 @@ def test_typed_secret_survives_an_error_elsewhere_unseen(schedule: Schedule) -> 
     page = client.post(page_of(schedule), data).content.decode()
 
     assert "swordfish" not in page
-    assert "Leave it empty to keep what you typed." in page
+    assert "Typed, not saved yet; empty keeps it." in page
     again = data | {name: "", f"{name}_typed": carried(page, name), "priority": "50"}
     client.post(page_of(schedule), again)
     assert read_values(schedule)["password"] == "swordfish"

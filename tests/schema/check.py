@@ -28,10 +28,10 @@ from tests.services import POSTGRESQL, REQUIRED, has_postgresql
 from tests.surroundings import clean_environment, free_port
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "60"))
 SEED = int(os.environ.get("SCHEMA_SEED", "0")) or secrets.randbelow(2**31) + 1
 READY_WITHIN = 60.0  # seconds
-PATIENCE = 60 + 5 * EXAMPLES  # seconds for one run
+PATIENCE = 600 + 5 * EXAMPLES  # seconds for one run, on a machine that has other work too
 # A share of the starts made up has to be taken, or nothing behind the checks of a body was tried.
 TAKEN = 0.2
 
@@ -219,7 +219,7 @@ def judge(report: dict[str, Any], credentials: str) -> list[str]:
     if report["exit_code"] and not wrong:
         wrong.append("schemathesis ended with a warning that counts")
     taken, tried = count_taken(report)
-    if credentials == "right" and taken < TAKEN * tried:
+    if credentials == "right" and not taken > TAKEN * tried:
         wrong.append(f"only {taken} of {tried} requests were taken: the checks saw little")
     if credentials != "right" and taken:
         wrong.append(f"{taken} requests were taken from a stranger")

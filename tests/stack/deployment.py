@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,18 @@ class Deployment:
         command = read_command(self.project / f"deploy/{name}.service", self.project)
         self._start(name, command, self.environment)
 
-    def start_proxy(self) -> None:
-        """Start nginx with the site of the chapter, on ports that are free."""
+    def start_proxy(self, **replaced: str) -> None:
+        """Start nginx with the site of the chapter, on ports that are free.
+
+        `replaced` are directives with another value, such as `limit_conn="arabica 3"`.
+        """
         command = write_site(
             self.project,
             self.folder,
             web_port=self.web_port,
             http_port=self.http_port,
             https_port=self.https_port,
+            replaced=replaced,
         )
         self._start("nginx", command, dict(os.environ))
 
@@ -166,7 +171,13 @@ class Deployment:
 
 
 def write_site(
-    project: Path, folder: Path, *, web_port: int, http_port: int, https_port: int
+    project: Path,
+    folder: Path,
+    *,
+    web_port: int,
+    http_port: int,
+    https_port: int,
+    replaced: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write the site of the chapter for these ports, and what it needs; return what starts nginx."""
     key, certificate = folder / "arabica.key", folder / "arabica.pem"
@@ -188,6 +199,9 @@ def write_site(
     }.items():
         assert given in site
         site = site.replace(given, wanted)
+    for directive, text in (replaced or {}).items():
+        site, found = re.subn(rf"(?m)^( +{directive}) .*;", rf"\1 {text};", site)
+        assert found
     whole = folder / "nginx.conf"
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)

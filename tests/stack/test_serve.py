@@ -93,6 +93,7 @@ def test_port_in_use_is_one_sentence(fresh: Installation) -> None:
         ("PORT", "http", "PORT is 'http'; it takes a whole number from 1 to 65535."),
         ("TIME_ZONE", "Mars", "TIME_ZONE is 'Mars'; it takes an IANA time zone name"),
         ("DEBUG", "perhaps", "DEBUG is 'perhaps'; it takes 1 or 0."),
+        ("SECRETS_KEY", "short", "SECRETS_KEY: key number 1 has 5 characters; it takes keys of 32"),
         ("DATABASE_URL", "mysql://x", "DATABASE_URL starts with 'mysql'"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "TRUSTED_PROXIES: "),
         ("PROCESS_MODULES", "no_such_module", "PROCESS_MODULES: cannot import 'no_such_module'"),

@@ -10,7 +10,7 @@ from tests.connector.error_cases import (
     callers,
     faults,
     fields,
-    keys,
+    limits,
     names,
     plans,
 )
@@ -21,10 +21,11 @@ SECTIONS: list[Section] = [
     addresses.SECTION,
     bodies.HEADERS,
     bodies.TEXT,
-    keys.SECTION,
     fields.SECTION,
     plans.SECTION,
     names.SECTION,
     names.VALUES,
+    limits.KEYS,
+    limits.RATES,
     faults.SECTION,
 ]

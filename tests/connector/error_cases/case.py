@@ -17,7 +17,7 @@ class Case:
 
     `caller` is one of those that `stage.Stage` knows, None to send no credentials. A header of the
     value None is left out. The path may name what is stored there as `{id of a plan}`; `<request
-    id>` in the message stands for the one of the answer.
+    id>` and `<seconds>` in the message stand for those of the answer's headers.
     """
 
     sent: str

@@ -18,3 +18,18 @@ SECTION = Section(
         ),
     ],
 )
+
+AWAY = Section(
+    "The database is away",
+    "With `Retry-After` in seconds: it cannot be reached, is silent, full, or has no connection left."
+    " Of a statement that was broken off nobody knows whether it was carried out.",
+    [
+        Case(
+            "a start while the database is away",
+            503,
+            "unavailable",
+            "The service cannot use its database at the moment; try again a little later (a start"
+            " that was broken off may have been stored).",
+        )
+    ],
+)

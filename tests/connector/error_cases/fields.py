@@ -26,12 +26,10 @@ SECTION = Section(
             {"name": "x" * 201},
             "name takes at most 200 characters; it has 201.",
         ),
+        on_fields('values takes an object such as {"username": "Ada"}, not text.', values="text"),
+        on_fields('values takes an object such as {"username": "Ada"}, not a list.', values=[]),
         on_fields(
-            'values takes an object such as {"username": "Ada"}, not \'text\'.', values="text"
-        ),
-        on_fields('values takes an object such as {"username": "Ada"}, not [].', values=[]),
-        on_fields(
-            'values takes an object such as {"username": "Ada"}, not [["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa….',
+            'values takes an object such as {"username": "Ada"}, not a list.',
             values=[["a" * 100]],
         ),
         on_fields("retryCount takes a whole number from 0 to 99, not -1.", retryCount=-1),
