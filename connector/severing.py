@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 OPEN_FILES = "/proc/self/fd"
 # tcpi_last_data_sent of struct tcp_info in linux/tcp.h: milliseconds.
@@ -22,35 +23,29 @@ def sever(address: str, port: int, *, silent_for: float) -> int:
     Return how many; 0 where the kernel is not Linux.
     """
     severed = 0
-    for connection in _find_connections(address, port):
-        with connection:
-            if _seconds_since_answer(connection) >= silent_for:
+    for descriptor in _list_descriptors():
+        with suppress(OSError), _borrow(descriptor) as connection:  # no socket, or closed meanwhile
+            if (
+                _joins(connection, address, port)
+                and _seconds_since_answer(connection) >= silent_for
+            ):
                 connection.shutdown(socket.SHUT_RD)
                 severed += 1
     return severed
 
 
-def _find_connections(address: str, port: int) -> Iterator[socket.socket]:
-    """Yield the process's connections between them, as duplicates that are to be closed."""
-    for descriptor in _list_descriptors():
-        candidate = _duplicate(descriptor)
-        if candidate and _joins(candidate, address, port):
-            yield candidate
-        elif candidate:
-            candidate.close()
+@contextmanager
+def _borrow(descriptor: int) -> Iterator[socket.socket]:
+    """Use a descriptor of the server's as a socket. Raise OSError if it is none.
 
-
-def _duplicate(descriptor: int) -> socket.socket | None:
-    """Return a socket of our own for what may be closed meanwhile; None if it is no socket."""
+    It is never duplicated and closed: a close of any descriptor of SQLite's file gives up every
+    lock that this process has on it, and the database is damaged.
+    """
+    connection = socket.socket(fileno=descriptor)
     try:
-        copy = os.dup(descriptor)
-    except OSError:
-        return None
-    try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        return None
+        yield connection
+    finally:
+        connection.detach()
 
 
 def _list_descriptors() -> list[int]:
@@ -60,15 +55,13 @@ def _list_descriptors() -> list[int]:
         return []
 
 
-def _joins(candidate: socket.socket, address: str, port: int) -> bool:
-    try:
-        return (
-            candidate.getpeername()[0] == address
-            and candidate.getsockname()[1] == port
-            and candidate.type == socket.SOCK_STREAM
-        )
-    except (OSError, IndexError):
-        return False
+def _joins(connection: socket.socket, address: str, port: int) -> bool:
+    return (
+        connection.family in {socket.AF_INET, socket.AF_INET6}
+        and connection.type == socket.SOCK_STREAM
+        and connection.getsockname()[1] == port
+        and connection.getpeername()[0] == address
+    )
 
 
 def _seconds_since_answer(connection: socket.socket) -> float:

@@ -1,11 +1,14 @@
 """Connections on which nothing has been answered are shut for reading, and no other ones."""
 
+import fcntl
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +94,21 @@ def test_own_connections_to_a_server_are_left_alone(server: Server) -> None:
 
     client.settimeout(0.05)
     assert not is_shut(client)
+
+
+def test_locks_of_files_are_kept(server: Server, tmp_path: Path) -> None:
+    try_to_lock = (
+        "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    )
+    with (tmp_path / "database").open("w") as database:
+        fcntl.lockf(database, fcntl.LOCK_EX)
+
+        sever("127.0.0.1", server.port, silent_for=60)
+
+        other = subprocess.run(  # noqa: S603 - this interpreter
+            [sys.executable, "-c", try_to_lock, database.name], capture_output=True, check=False
+        )
+    assert b"BlockingIOError" in other.stderr
 
 
 def test_no_descriptor_is_left_open(server: Server) -> None:
