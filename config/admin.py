@@ -87,13 +87,19 @@ class UserAdmin(AuditedPages, WithinOwnRights, auth.UserAdmin, ModelAdmin):  # t
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Leave to superusers what makes one, and permissions beside the groups."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if request.user.is_superuser:
-            return fieldsets
+        """Leave to superusers what makes one, and permissions beside the groups.
+
+        Who may not change a user has no business with any part of the password's hash either.
+        """
+        hidden = set() if request.user.is_superuser else FOR_SUPERUSERS
+        if not self.has_change_permission(request, obj):
+            hidden = hidden | {"password"}
         return [
-            (title, options | {"fields": [f for f in options["fields"] if f not in FOR_SUPERUSERS]})
-            for title, options in fieldsets
+            (
+                title,
+                options | {"fields": [each for each in options["fields"] if each not in hidden]},
+            )
+            for title, options in super().get_fieldsets(request, obj)
         ]
 
 

@@ -82,6 +82,11 @@ RIGHTS = (
         _to("view add change delete", "auth.user", "auth.group"),
         ADMINISTRATORS,
     ),
+    Right(
+        "see wrong log-ins, and let somebody who is locked out in again",
+        _to("view delete", "axes.accessattempt"),
+        ADMINISTRATORS,
+    ),
     Right("read the audit", frozenset({"config.view_audit"}), ADMINISTRATORS),
 )
 

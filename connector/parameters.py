@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from connector.documentation import EXAMPLE_ID
@@ -37,9 +36,8 @@ class Section:
 
 
 # `admin_view` asks for any member of the staff; the permission is asked for here.
-@require_safe
-@never_cache
 @admin.site.admin_view
+@require_safe
 @permission_required("processes.view_processmodel", raise_exception=True)
 def show_parameters(request: HttpRequest, process_model_id: int | None = None) -> HttpResponse:
     """Show one section for each process model asked for, by the address or as `?id=1&id=2`."""

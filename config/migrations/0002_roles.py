@@ -8,7 +8,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-APPS = ("auth", "processes", "scheduler", "connector", "config")
+APPS = ("auth", "axes", "processes", "scheduler", "connector", "config")
 
 VIEWER = """
     processes.view_application processes.view_processmodel processes.view_parameter
@@ -31,6 +31,7 @@ ADMINISTRATOR = """
     connector.change_apisecret connector.delete_apisecret
     auth.view_user auth.add_user auth.change_user auth.delete_user
     auth.view_group auth.add_group auth.change_group auth.delete_group
+    axes.view_accessattempt axes.delete_accessattempt
     config.view_audit
 """
 ROLES = {
@@ -78,6 +79,7 @@ def remove_groups(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
+        ("axes", "0010_accessattemptexpiration"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("processes", "0011_changes_are_audited"),

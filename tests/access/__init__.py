@@ -1,0 +1,1 @@
+"""What the tests of every address for every role are made of."""
