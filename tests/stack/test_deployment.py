@@ -90,6 +90,8 @@ def test_while_web_is_restarted_the_proxy_answers_in_json(deployment: Deployment
     deployment.wait_until_ready()
 
     assert (status, headers["Retry-After"]) == (503, "5")
+    assert (headers["Server"], headers["Cache-Control"]) == ("nginx", "no-store")
+    assert headers["X-Content-Type-Options"] == "nosniff"
     assert json.loads(text)["code"] == "unavailable"
     assert deployment.call("POST", START, ADA)[0] == 200
 
