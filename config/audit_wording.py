@@ -21,7 +21,7 @@ from processes.admin.wording import coloured, show_time
 from processes.models import AuditEvent
 from processes.models.trails import ADDED, CHANGED, DELETED, TRAILS
 
-SHOWN_CHANGES = 6
+SHOWN_CHANGES = 4
 SHOWN_CHARACTERS = 120
 HOW = {
     ADDED: (gettext_lazy("added"), "success"),
@@ -150,10 +150,10 @@ def _show_value(field: Any, value: Any, whole: bool) -> str:
     for choice, label in getattr(field, "flatchoices", ()):
         if choice == value:
             return str(label)
-    if isinstance(field, models.DateTimeField) and (moment := parse_datetime(value)):
-        return show_time(moment)
-    if isinstance(field, models.DurationField) and (duration := parse_duration(value)):
-        return str(duration)
+    if isinstance(field, models.DateTimeField):
+        return show_time(parse_datetime(value))
+    if isinstance(field, models.DurationField):
+        return str(parse_duration(value))
     return str(value)
 
 

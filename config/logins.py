@@ -25,7 +25,8 @@ def record_logout(user: User | None, **_: Any) -> None:
 
 @receiver(user_login_failed, dispatch_uid="config.record_failed_login")
 def record_failed_login(credentials: dict[str, Any], **_: Any) -> None:
-    """Store which name was tried; what was given as the password is not in `credentials`."""
-    name = str(credentials.get("username", "")).replace("\x00", "")
-    user = User.objects.filter(username=name).first()
+    """Store whose name was tried; what no user is called may be a password, and is not stored."""
+    typed = str(credentials.get("username") or "")
+    user = None if "\x00" in typed else User.objects.filter(username=typed).first()
+    name = "" if user else "a name that no user has"
     record_event(AuditEvent.Kind.LOG_IN_FAILED, user, object_name=name)

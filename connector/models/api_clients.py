@@ -169,7 +169,7 @@ class ApiSecret(models.Model):
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
 
     objects = ApiSecretQuerySet.as_manager()
-    history = Trail(excluded=["digest", "last_used_at"], parent="client")
+    history = Trail(excluded=["digest", "created_at", "last_used_at"], parent="client")
 
     class Meta:
         verbose_name = _("API secret")

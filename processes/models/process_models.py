@@ -1,6 +1,5 @@
 """What can be run: process models with their parameters and outputs, grouped in applications."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Self
 
@@ -16,7 +15,7 @@ from processes.encryption import encrypt
 from processes.exceptions import SecretsUnusable
 from processes.models.trails import Trail
 from processes.models.workers import Worker
-from processes.secrets import MASK, is_encrypted, mask
+from processes.secrets import MASK, is_encrypted
 from processes.value_types import ValueType, WrongType, convert
 
 MAX_RETRY_COUNT = 99
@@ -224,17 +223,13 @@ class ProcessModel(models.Model):
         """The names of the parameters that are secret."""
         return {parameter.name for parameter in self.parameters.all() if parameter.is_secret}
 
-    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return values as people may see them: with a mask in place of each that is a secret."""
-        return mask(values, self.secret_names)
-
     def takes_any_value(self) -> bool:
         """Tell whether values without a declared parameter are accepted."""
         return self.accepts_undeclared_values or not self.parameters.all()
 
 
 def _mask_default(parameter: "Parameter", default: Any) -> Any:
-    return MASK if parameter.is_secret else default
+    return MASK if parameter.is_secret or is_encrypted(default) else default
 
 
 class Parameter(models.Model):

@@ -123,7 +123,8 @@ class Trail(HistoricalRecords):  # type: ignore[misc]  # published without types
     `excluded` fields are no configuration: their changes make no entry. `masked` ones are told, but
     not what is in them. `extras` are paths to what other rows hold of the object, `relations` the
     many-to-many fields that count, `parent` the field that leads to the object it belongs to.
-    `shown` returns what may be told of a field's value, where that is not all.
+    `shown` returns what may be told of a field's value, where that is not all: the entry's row has
+    no copy of such a field.
     """
 
     def __init__(
@@ -139,7 +140,8 @@ class Trail(HistoricalRecords):  # type: ignore[misc]  # published without types
     ) -> None:
         super().__init__(
             bases=[AuditRecord],
-            excluded_fields=[*excluded, *masked],
+            # An entry cannot be encrypted anew when the key is changed.
+            excluded_fields=[*excluded, *masked, *(shown or ())],
             history_id_field=models.UUIDField(default=new_entry_id),
             # No foreign key: deleting the user would have to change the entry.
             history_user_id_field=models.BigIntegerField(null=True),
@@ -169,8 +171,13 @@ class Trail(HistoricalRecords):  # type: ignore[misc]  # published without types
     @property
     def fields(self) -> list[Any]:
         """The columns whose changes are told."""
-        hidden = set(self.excluded_fields) - set(self.masked)
-        return [each for each in self.model._meta.concrete_fields if each.name not in hidden]
+        hidden = set(self.excluded_fields) - {*self.masked, *self.shown}
+        columns = self.model._meta.concrete_fields
+        return [
+            each
+            for each in columns
+            if each.name not in hidden and not isinstance(each, models.AutoField)
+        ]
 
     def read(self, keys: Sequence[Any]) -> dict[Any, models.Model]:
         """Return the objects as the database has them, with all that an entry tells, by key."""
@@ -237,8 +244,9 @@ class Trail(HistoricalRecords):  # type: ignore[misc]  # published without types
         ).save(force_insert=True)
 
     def name_of(self, row: Any) -> str:
-        """Return what an entry calls the object: behind what it belongs to, if it does."""
-        return f"{getattr(row, self.parent)}: {row}" if self.parent else str(row)
+        """Return what an entry calls the object: with what it belongs to, if it does."""
+        owner = str(getattr(row, self.parent)) if self.parent else ""
+        return str(row) if str(row).startswith(owner) else f"{owner}: {row}"
 
     def _tell(self, name: str, before: Any, after: Any, old: Any, new: Any) -> list[Any]:
         if name in self.relations:

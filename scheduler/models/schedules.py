@@ -16,6 +16,7 @@ from processes.models import ProcessModel, Worker
 from processes.models.process_models import MAX_RETRY_COUNT, MAX_RETRY_DELAY
 from processes.models.runs import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
 from processes.models.trails import Trail
+from processes.secrets import mask
 from scheduler.fire_times import FireTimes
 
 # What the linked row holds of a schedule, and the audit tells.
@@ -23,7 +24,7 @@ TOLD_OF_TASK = ("name", "enabled", "start_time", "expires", "one_off")
 
 
 def _mask_values(schedule: "Schedule", values: Any) -> Any:
-    return schedule.process_model.mask(values)
+    return mask(values, schedule.process_model.secret_names)
 
 
 def new_schedule_id() -> uuid.UUID:
@@ -152,7 +153,14 @@ class Schedule(models.Model):
 
     objects = ScheduleQuerySet.as_manager()
     history = Trail(
-        excluded=["periodic_task", "next_fire_time", "settled_until", "was_enabled", "error"],
+        excluded=[
+            "periodic_task",
+            "created_at",
+            "next_fire_time",
+            "settled_until",
+            "was_enabled",
+            "error",
+        ],
         extras=[f"periodic_task__{name}" for name in TOLD_OF_TASK],
         shown={"values": _mask_values},
         no_db_index=["process_model", "worker"],  # a start of a plan writes an entry

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from config.roles import ADMINISTRATOR, OPERATOR, RIGHTS, ROLES, permissions_of
 from tests.factories import UserFactory
 
-BEFORE = "zero"
+BEFORE = "0001"
 
 
 def held_by(role: str) -> set[str]:

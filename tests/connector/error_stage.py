@@ -100,13 +100,14 @@ def _make_callers() -> dict[str, str]:
 
 
 def _use_up_limits() -> None:
+    later = timezone.now() + timedelta(hours=1)  # the minute may not be over before the last case
     digest, network = digest_name("locked"), name_sender("127.0.0.1")
     for _ in range(MOST_OF_A_NAME):
-        WrongAttempt.objects.create(name_digest=digest, network=network)
+        WrongAttempt.objects.create(name_digest=digest, network=network, attempted_at=later)
     hurried = ApiClient.objects.get(name="hurried")
     hurried.rate_limit = 1
     hurried.save()
-    RequestWindow.objects.create(client=hurried, started_at=timezone.now(), requests=1)
+    RequestWindow.objects.create(client=hurried, started_at=later, requests=1)
     IdempotencyRecord.objects.create(
         owner=f"client:{ApiClient.objects.get(name='acme').pk}",
         key="used",

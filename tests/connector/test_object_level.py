@@ -11,7 +11,9 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from connector import known_clients
 from connector.models import ApiClient
+from connector.throttling import suspects
 from processes import catalog
 from processes.models import Application, ProcessModel, Worker
 from scheduler.models import Schedule
@@ -27,6 +29,13 @@ from tests.factories import (
 
 Examples = dict[str, ProcessModel]
 CALL_HEADERS = {"X-Request-ID"}  # of every answer one of its own
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing that is kept for a while grow too old in between, however slow the machine is."""
+    for kept in (catalog.process_models, catalog.workers, known_clients.clients, suspects):
+        monkeypatch.setattr(kept, "_clock", lambda: 0.0)
 
 
 @pytest.fixture

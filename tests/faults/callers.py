@@ -6,11 +6,12 @@ import statistics
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from connector.client_creation import create_api_client
 from tests.conftest import START, STATUS
@@ -39,6 +40,7 @@ class Caller:
             "Authorization": f"Basic {b64encode(f'customer:{password}'.encode()).decode()}",
             "Content-Type": "application/json",
         }
+        self.with_keys = False  # an Idempotency-Key with each start
         self._lock = threading.Lock()
         self.started: list[UUID] = []
         self.taken: list[float] = []
@@ -65,7 +67,8 @@ class Caller:
     def start(self, **values: Any) -> UUID:
         """Start a journaled run, whatever it takes; note in the journal that it was answered."""
         body = json.dumps({"name": NAME, "values": values})
-        answer, seconds = self._insist("POST", START, body)
+        key = {"Idempotency-Key": uuid4().hex} if self.with_keys else {}
+        answer, seconds = self._insist("POST", START, body, key)
         robusta_spid = UUID(answer["robustaSpid"])
         self._ground.journal.acknowledge(robusta_spid)
         with self._lock:
@@ -111,13 +114,23 @@ class Caller:
             for call in made:
                 call.result()
 
-    def _insist(self, method: str, path: str, body: str | None = None) -> tuple[Any, float]:
+    def call(self, body: str, key: str) -> tuple[int, Any]:
+        """Make one start call with a key; return status and parsed answer."""
+        return self._call("POST", START, body, {"Idempotency-Key": key})
+
+    def _insist(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[Any, float]:
         """Call until there is an answer; return it and how many seconds that call took."""
         deadline = time.monotonic() + GIVE_UP_AFTER
         while True:
             began = time.monotonic()
             try:
-                status, answer = self._call(method, path, body)
+                status, answer = self._call(method, path, body, more)
             except (OSError, http.client.HTTPException):
                 with self._lock:
                     self.unanswered += 1
@@ -129,10 +142,16 @@ class Caller:
             assert time.monotonic() < deadline, self.wrong[-3:]
             time.sleep(TRY_AGAIN_AFTER)
 
-    def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[int, Any]:
         server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_WITHIN)
         try:
-            server.request(method, path, body, self.headers)
+            server.request(method, path, body, self.headers | dict(more))
             answer = server.getresponse()
             text = answer.read()
         finally:

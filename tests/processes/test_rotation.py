@@ -64,12 +64,12 @@ def test_everything_is_readable_by_the_new_key_alone(model: ProcessModel, settin
 
 def test_entries_of_the_audit_are_left_as_they_are(model: ProcessModel) -> None:
     entries = trail_of(Schedule).entries.objects.order_by("pk")
-    before = list(entries.values_list("values", "changes"))
+    before = list(entries.values_list())
 
     rotate()
 
     assert before
-    assert list(entries.values_list("values", "changes")) == before
+    assert list(entries.values_list()) == before
     assert "hunter2" not in repr(before)
 
 

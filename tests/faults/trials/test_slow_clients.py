@@ -30,6 +30,7 @@ from tests.stack.deployment import HOST, write_site
 SLOW = pick(short=60, long=500)
 CONNECTIONS = pick(short=200, long=2_000)
 LASTING = pick(short=6.0, long=60.0)  # seconds
+ALONE = pick(short=3.0, long=15.0)  # seconds without them
 RIGHT = 8
 FROM = [f"127.0.0.{number}" for number in range(2, 6)]
 OTHERS_WITHIN = 1.0  # seconds, for 95 of 100
@@ -111,12 +112,14 @@ def proxy(ground: Ground, web_port: int, https_port: int) -> Iterator[None]:
 
 def answers(port: int) -> bool:
     """Tell whether health is answered by TLS."""
+    connection = connect_by_tls(port)
     try:
-        connection = connect_by_tls(port)
         connection.request("GET", "/healthz", headers={"Host": HOST})
         return connection.getresponse().status == 200
     except OSError:
         return False
+    finally:
+        connection.close()
 
 
 def connect_by_tls(port: int) -> http.client.HTTPSConnection:
@@ -139,11 +142,11 @@ def hold_out(
 ) -> None:
     """Let the crowds come; everybody else has to be served meanwhile, and nothing may grow."""
     headers = caller.headers | {"Host": HOST if tls_port else "127.0.0.1"}
-    others = Bystanders(connect, headers, ground.journal)
-    for _ in range(50):
-        others.start()  # so that what grows with use alone has grown
+    alone = Bystanders(connect, headers, ground.journal)
+    with alone.calling():
+        time.sleep(ALONE)
     before = measure_memory(ground)
-    others.taken["start"].clear()
+    others = Bystanders(connect, headers, ground.journal)
 
     argument = slow_clients.describe(tls_port or caller.port, crowds, tls=bool(tls_port))
     with others.calling():
@@ -158,9 +161,9 @@ def hold_out(
     )
 
     findings = check_runs(ground.journal.read())
-    p95 = others.p95()
+    p95, p95_alone = others.p95(), alone.p95()
     note = (
-        f"p95 {', '.join(f'{kind} {seconds * 1000:.0f} ms' for kind, seconds in p95.items())};"
+        f"p95 {describe(p95)}, before {describe(p95_alone)};"
         f" web +{growth:.0f} MiB with {connections} connections; answers {answered};"
         f" load {os.getloadavg()[0]:.1f}; slowest: a call of others"
     )
@@ -174,9 +177,15 @@ def hold_out(
     ).keep()
     assert not findings, str(findings)
     assert not others.wrong, others.wrong[:5]
-    assert max(p95.values()) <= OTHERS_WITHIN, p95
+    # On a machine that has other things to do, no more than twice as long as without them.
+    assert max(p95.values()) <= max(OTHERS_WITHIN, 2 * max(p95_alone.values())), p95
     assert growth <= MAX_GROWTH
     assert_felt(answered, behind_proxy=bool(tls_port))
+
+
+def describe(p95: dict[str, float]) -> str:
+    """Return the percentiles in words."""
+    return ", ".join(f"{kind} {seconds * 1000:.0f} ms" for kind, seconds in p95.items())
 
 
 def assert_felt(answered: dict[str, dict[str, int]], *, behind_proxy: bool) -> None:
