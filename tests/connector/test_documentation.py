@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from connector.exceptions import ConnectorError
 from connector.idempotency import KEY
 from processes.models import ProcessModel
 from tests.conftest import START, Caller
@@ -165,3 +166,14 @@ def test_docs_load_nothing_from_elsewhere() -> None:
 
     assert "swagger-ui-bundle" in page
     assert "https://" not in page.replace("https://unpkg.invalid", "")
+
+
+def test_every_refusal_has_its_status_in_the_document(schema: dict[str, Any]) -> None:
+    documented = {
+        status
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for status in operation["responses"]
+    }
+
+    assert {str(refusal.status) for refusal in ConnectorError.__subclasses__()} <= documented
