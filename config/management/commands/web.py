@@ -1,5 +1,6 @@
 """`manage.py web`: the web server."""
 
+import logging
 import os
 import resource
 import socket
@@ -50,6 +51,7 @@ class Command(BaseCommand):
                 f" {max(open_files - OWN_FILES, 0):,} connections at a time; raise `ulimit -n` (of"
                 f" a service LimitNOFILE) to {ENOUGH_OPEN_FILES:,} or more."
             )
+        logging.getLogger("_granian").addFilter(is_no_advice_on_threads)
         os.environ["ARABICA_WEB_PID"] = str(os.getpid())
         os.environ["ARABICA_WEB_THREADS"] = str(options["threads"])
         Granian(
@@ -74,6 +76,11 @@ class Command(BaseCommand):
                 "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}
             },
         ).serve()
+
+
+def is_no_advice_on_threads(record: logging.LogRecord) -> bool:
+    """Leave out granian's advice to have fewer threads: most of ours wait for bodies."""
+    return "Python threads" not in record.getMessage()
 
 
 def raise_open_files() -> int:
