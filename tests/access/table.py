@@ -129,20 +129,27 @@ def _edited(who: set[str], see: set[str] | None = None, **actions: set[str]) -> 
 
 MODELS = {
     "processes/application": _edited(AUTHORS, EVERY_ROLE),
-    "processes/processmodel": _edited(AUTHORS, EVERY_ROLE, show_parameters_of_selected=EVERY_ROLE),
+    "processes/processmodel": _edited(
+        AUTHORS, EVERY_ROLE, show_parameters_of_selected=EVERY_ROLE, save_as_csv=EVERY_ROLE
+    ),
     "processes/worker": Model(
         see=EVERY_ROLE,
         add=ADMINISTRATORS,
         change=OPERATORS,
         delete=ADMINISTRATORS,
-        actions={"pause": OPERATORS, "resume": OPERATORS, "delete_selected": ADMINISTRATORS},
+        actions={
+            "pause": OPERATORS,
+            "resume": OPERATORS,
+            "save_as_csv": EVERY_ROLE,
+            "delete_selected": ADMINISTRATORS,
+        },
     ),
     "processes/run": Model(
         see=EVERY_ROLE,
         add=NOBODY,
         change=NOBODY,
         delete=NOBODY,
-        actions={"delete_selected": NOBODY},
+        actions={"save_as_csv": EVERY_ROLE, "delete_selected": NOBODY},
     ),
     "scheduler/schedule": _edited(
         OPERATORS,
@@ -153,8 +160,9 @@ MODELS = {
         skip_next=OPERATORS,
         enable=OPERATORS,
         disable=OPERATORS,
+        save_as_csv=EVERY_ROLE,
     ),
-    "connector/apiclient": _edited(ADMINISTRATORS),
+    "connector/apiclient": _edited(ADMINISTRATORS, save_as_csv=ADMINISTRATORS),
     "axes/accessattempt": Model(
         see=ADMINISTRATORS,
         add=NOBODY,
@@ -187,8 +195,8 @@ AUDITED = {
     "auth/group",
     "django_celery_beat/periodictask",
 }
-# Actions that change nothing: they lead to a page.
-READING_ACTIONS = {"show_parameters_of_selected"}
+# Actions that change nothing: they lead to a page, or give a file.
+READING_ACTIONS = {"save_as_csv", "show_parameters_of_selected"}
 
 
 def _pages_of(address: str, model: Model) -> dict[str, Page]:
@@ -278,8 +286,8 @@ OUTSIDE = {
     "scheduler/connector-api/process/status/<id>": Api("GET", SHOWN),
     ANY_CASE + "start/?$": Api("POST", DONE),
     ANY_CASE + "status/(?P<robusta_spid>[^/]+)/?$": Api("GET", SHOWN),
-    "api/schema/": Open(READ),
-    "api/docs/": Open(READ),
+    "api/schema/": Open(READ | {"OPTIONS": SHOWN}),
+    "api/docs/": Open(READ | {"OPTIONS": SHOWN}),
     "healthz": Open(READ),
     "readyz": Open(dict.fromkeys(READING, HEALTH)),
     "metrics": Open(READ),
