@@ -72,7 +72,8 @@ class Eavesdropper:
 
     def __init__(self, url: str) -> None:
         self.heard: list[str] = []
-        self._server = redis.Redis.from_url(url)
+        # It has to wait for minutes until the first command comes.
+        self._server = redis.Redis.from_url(url, socket_timeout=None)
         self._monitor = self._server.monitor()
         self._monitor.__enter__()
         threading.Thread(target=self._listen, daemon=True).start()
