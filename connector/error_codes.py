@@ -17,5 +17,5 @@ CODES = {
     "too_many_arriving": "Too many bodies are still arriving, from the address or altogether.",
     "unsupported_content": "The body is no plain JSON in UTF-8.",
     "internal_error": "A fault of Arabica; its log knows the request id.",
-    "unavailable": "The database cannot be used; try again after `Retry-After` seconds.",
+    "unavailable": "The database, or the key for secrets, cannot be used; try again after `Retry-After` seconds.",
 }

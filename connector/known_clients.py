@@ -38,6 +38,8 @@ class KnownClient:
     expires_at: datetime | None
     networks: list[str]
     rate_limit: int | None
+    only_listed_process_models: bool
+    only_listed_workers: bool
     secrets: tuple[KnownSecret, ...]
     read_at: datetime  # by the database's clock
     read_tick: float  # by time.monotonic()
@@ -48,12 +50,14 @@ class KnownClient:
         client = ApiClient(pk=self.id)
         models = _read_ids(client.process_models)
         applications = _read_ids(client.applications)
+        workers = _read_ids(client.workers)
+        is_limited = self.only_listed_process_models or models or applications
         return Identity(
             owner=f"client:{self.id}",
             name=self.name,
-            process_models=models if models or applications else None,
+            process_models=models if is_limited else None,
             applications=applications,
-            workers=_read_ids(client.workers) or None,
+            workers=workers if self.only_listed_workers or workers else None,
             client_id=self.id,
             rate_limit=self.rate_limit,
         )
@@ -94,6 +98,7 @@ def _read_client(name: str) -> KnownClient | None:
     rows = list(
         found.values(
             *("pk", "name", "enabled", "expires_at", "allowed_networks", "rate_limit", "now"),
+            *("only_listed_process_models", "only_listed_workers"),
             *("secret", "secrets__digest", "secrets__expires_at"),
         )
     )
@@ -107,6 +112,8 @@ def _read_client(name: str) -> KnownClient | None:
         expires_at=first["expires_at"],
         networks=first["allowed_networks"],
         rate_limit=first["rate_limit"],
+        only_listed_process_models=first["only_listed_process_models"],
+        only_listed_workers=first["only_listed_workers"],
         secrets=tuple(
             KnownSecret(row["secret"], bytes(row["secrets__digest"]), row["secrets__expires_at"])
             for row in rows

@@ -45,7 +45,21 @@ class ApiClientAdmin(CsvExport, AuditedPages, SecretPages, ModelAdmin):
     autocomplete_fields = ["applications", "process_models", "workers"]
     fieldsets = [
         (None, {"fields": ["name", "description", "enabled", "expires_at"]}),
-        (_("May use"), {"fields": ["applications", "process_models", "workers"]}),
+        (
+            _("May use"),
+            {
+                "fields": [
+                    ("only_listed_process_models", "only_listed_workers"),
+                    "applications",
+                    "process_models",
+                    "workers",
+                ],
+                "description": _(
+                    "Everything, unless it is limited. A limit stays when what is listed is"
+                    " deleted: with nothing left in the list, nothing may be used."
+                ),
+            },
+        ),
         (_("From where, and how often"), {"fields": ["allowed_networks", "rate_limit"]}),
         (_("Passwords and calls"), {"fields": ["shown_secrets", "shown_use", "shown_refusals"]}),
     ]
@@ -78,6 +92,12 @@ class ApiClientAdmin(CsvExport, AuditedPages, SecretPages, ModelAdmin):
             (_now("requests a minute"), client.rate_limit),
         ]
         named = [f"{name}: {count}" for name, count in limits if count]
+        if client.only_listed_process_models and not (
+            client.application_count or client.process_model_count
+        ):
+            named.insert(0, _now("no process model"))
+        if client.only_listed_workers and not client.worker_count:
+            named.append(_now("no worker"))
         return ", ".join(named) or _now("everything")
 
     @admin.display(description=_("last used at"), ordering=F("last_used_at").desc(nulls_last=True))

@@ -36,3 +36,14 @@ class ApiClientForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at
         required=False,
         help_text=ApiClient._meta.get_field("allowed_networks").help_text,
     )
+
+    def clean(self) -> dict[str, Any] | None:
+        """Limit the client to what is listed, ticked or not."""
+        cleaned = super().clean()
+        if cleaned is None:
+            return None
+        if cleaned.get("applications") or cleaned.get("process_models"):
+            cleaned["only_listed_process_models"] = True
+        if cleaned.get("workers"):
+            cleaned["only_listed_workers"] = True
+        return cleaned

@@ -68,22 +68,21 @@ class ApiClient(models.Model):
     description = models.TextField(_("description"), blank=True)
     enabled = models.BooleanField(_("enabled"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    # Beside the lists: one that the last row was deleted from must not mean "all" from then on.
+    only_listed_process_models = models.BooleanField(
+        _("only these applications and process models"), default=False, db_default=False
+    )
     applications = models.ManyToManyField(
-        Application,
-        verbose_name=_("applications"),
-        blank=True,
-        related_name="+",
-        help_text=_("Empty, with no process model either: all."),
+        Application, verbose_name=_("applications"), blank=True, related_name="+"
     )
     process_models = models.ManyToManyField(
         ProcessModel, verbose_name=_("process models"), blank=True, related_name="+"
     )
+    only_listed_workers = models.BooleanField(
+        _("only these workers"), default=False, db_default=False
+    )
     workers = models.ManyToManyField(
-        Worker,
-        verbose_name=_("workers"),
-        blank=True,
-        related_name="+",
-        help_text=_("Empty: all."),
+        Worker, verbose_name=_("workers"), blank=True, related_name="+"
     )
     allowed_networks = models.JSONField(
         _("allowed networks"),
