@@ -37,18 +37,23 @@ Log = Any
 
 
 @pytest.fixture(params=["text", "json"])
-def log(request: pytest.FixtureRequest) -> Iterator[Any]:
+def log(
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Any]:
     """Return a stream that gets what the handlers write, in either form."""
+    # Not into pytest's report, which cannot be sent from one process to another with every text.
+    monkeypatch.setattr(type(caplog.handler), "emit", lambda *_: None)
     settings = logging_settings(form=request.param, level="INFO")
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     configurator = logging.config.DictConfigurator(settings)
     handler.setFormatter(configurator.configure_formatter(settings["formatters"]["arabica"]))
     root = logging.getLogger()
-    # Instead of those of pytest, whose reports cannot be sent from a process with every text.
-    others, root.handlers = root.handlers, [handler]
+    root.addHandler(handler)
     yield stream
-    root.handlers = others
+    root.removeHandler(handler)
 
 
 def assert_one_entry(log: Any) -> None:
