@@ -167,7 +167,8 @@ def relations() -> dict[str, type[Model]]:
         f"&field_name={field.name}": field.related_model
         for model in apps.get_models()
         for field in model._meta.get_fields()
-        if field.related_model
+        # Django's own view breaks off at the other end of a relation, whoever asks.
+        if field.related_model and field.concrete
     }
 
 

@@ -39,6 +39,7 @@ class ApiClientAdmin(CsvExport, AuditedPages, SecretPages, ModelAdmin):
     ]
     list_filter = ["enabled", UseFilter, "applications"]
     search_fields = ["name", "description"]
+    ordering = ["name"]  # Django leaves out the model's where rows are counted
     actions = ["save_as_csv"]
     csv_resource = ApiClientExport
     actions_detail = ["new_password"]

@@ -266,6 +266,7 @@ class ApplicationAdmin(AuditedPages, ModelAdmin):
 
     list_display = ["name", "description", "shown_process_models"]
     search_fields = ["name"]
+    ordering = ["name"]  # Django leaves out the model's where rows are counted
 
     @admin.display(description=_("process models"), ordering="process_model_count")
     def shown_process_models(self, application: Any) -> int:

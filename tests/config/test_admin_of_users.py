@@ -150,6 +150,8 @@ def test_a_group_with_rights_beyond_ones_own_can_neither_be_given_nor_joined(
     more = Group.objects.create(name="callers")
     more.permissions.add(find_permission("connector.use_connector_api"))
     colleague = make_person("viewer")
+    for role in ROLES:
+        role_group(role)
 
     for target in (administrator, colleague):
         data = read_form(browser, page_of(target))

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from connector.client_creation import create_api_client
 from connector.models import ApiClient, ApiSecret
@@ -118,6 +118,7 @@ def test_limits_of_a_client_are_told_by_name_in_the_one_entry_of_its_form(ada: C
     [entry] = entries_after(known)
     assert entry.changes == {
         "description": ["", "The shop"],
+        "only_listed_process_models": [False, True],
         "applications": [["Finance"], ["Sales"]],
     }
 
@@ -377,7 +378,8 @@ def test_code_that_saves_the_periodic_task_changes_the_schedule() -> None:
 @pytest.mark.parametrize("action", ["disable_tasks", "toggle_tasks"])
 def test_bulk_actions_on_periodic_tasks_are_told(ada: Client, action: str) -> None:
     schedule = make_schedule(name="Nightly")
-    purge = PeriodicTask.objects.get(name="Purge old runs")
+    every_day, _ = CrontabSchedule.objects.get_or_create(minute="10", hour="3")
+    purge = PeriodicTask.objects.create(name="Own task", task="none", crontab=every_day)
     known = entries()
 
     ada.post(

@@ -33,12 +33,6 @@ def as_markdown() -> str:
     return "\n".join(f"  |{line}" for line in lines)
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("role", ROLES)
-def test_a_group_is_made_for_each_role(role: str) -> None:
-    assert held_by(role) == permissions_of(role)
-
-
 def test_the_administrator_may_do_what_every_other_role_may() -> None:
     for role in ROLES:
         assert permissions_of(role) <= permissions_of(ADMINISTRATOR)

@@ -175,7 +175,7 @@ def test_address_that_cannot_be_read_is_borne(query: dict[str, str]) -> None:
     ],
 )
 def test_day_without_a_row_says_why(day: int, reason: str) -> None:
-    schedule = make_schedule(quartz="0 0 0 29 2 ? 2028")
+    schedule = make_schedule(quartz="0 0 0 29 2 ? 2028", time_zone="UTC")
     asked = database_now() + timedelta(days=day)
 
     page = read(schedule, day=f"{asked:%Y-%m-%d}").content.decode()
