@@ -25,6 +25,7 @@ class AccessAttemptAdmin(ModelAdmin):
     list_display_links = None
     search_fields = ["username", "ip_address"]
     actions = ["unlock"]
+    ordering = ["-attempt_time", "-pk"]
 
     @admin.display(description=_("user name"), ordering="username")
     def shown_name(self, attempt: AccessAttempt) -> str:

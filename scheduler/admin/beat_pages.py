@@ -37,6 +37,7 @@ class PeriodicTaskPage(beat.PeriodicTaskAdmin, AuditedPages, ModelAdmin):
     """What the beat sends; a row that belongs to a schedule is edited as the schedule is."""
 
     form = PeriodicTaskForm
+    ordering = ["name"]
     # The package's template has a script of its own in the page, which a strict
     # Content-Security-Policy refuses; it only repeats the translation shown below the crontab.
     change_form_template = "admin/change_form.html"
