@@ -12,6 +12,8 @@ from typing import Any, Protocol
 # Before anything reads the settings: a test never touches the installation's own files.
 os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="arabica-tests-")
 Path(os.environ["VAR_DIR"], "static").mkdir()
+if os.environ.get("DATABASE_URL"):  # without one there is a key in the folder
+    os.environ.setdefault("SECRETS_KEY", "only-for-tests-only-for-tests-only-for-tests")
 
 # ruff: noqa: E402 - the settings read the environment when they are imported
 import pytest

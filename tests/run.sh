@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
-unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES FAULTS
+unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY SECRETS_KEY PROCESS_MODULES FAULTS
 processes=${TEST_PROCESSES:-2}
 # Before pytest reads the settings: a test never touches the installation's own files.
 VAR_DIR=$(mktemp -d)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 python=.venv/bin/python
 FAULTS=${1:-short}
 [ $# -gt 0 ] && shift
-unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY PROCESS_MODULES
+unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY SECRETS_KEY PROCESS_MODULES
 VAR_DIR=$(mktemp -d)
 export VAR_DIR FAULTS FAULTS_RESULTS="$VAR_DIR/results"
 mkdir "$VAR_DIR/static"
