@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from django.db import connection
 
 from processes.models import Run
 from tests.conftest import START
@@ -34,7 +35,9 @@ ALONE = pick(short=3.0, long=15.0)  # seconds without them
 RIGHT = 8
 FROM = [f"127.0.0.{number}" for number in range(2, 6)]
 OTHERS_WITHIN = 1.0  # seconds, for 95 of 100
-MAX_GROWTH = 64  # MiB, of all processes of the web server
+# MiB, of all processes of the web server. SQLite keeps up to 2 MB of pages for each connection, one a
+# thread, of which the crowds wake all.
+MAX_GROWTH = {"postgresql": 64, "sqlite": 192}
 SETTLED_WITHIN = 60.0
 MIB = 1024 * 1024
 
@@ -179,7 +182,7 @@ def hold_out(
     assert not others.wrong, others.wrong[:5]
     # On a machine that has other things to do, no more than twice as long as without them.
     assert max(p95.values()) <= max(OTHERS_WITHIN, 2 * max(p95_alone.values())), p95
-    assert growth <= MAX_GROWTH
+    assert growth <= MAX_GROWTH[connection.vendor]
     assert_felt(answered, behind_proxy=bool(tls_port))
 
 
