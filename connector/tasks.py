@@ -6,7 +6,7 @@ from axes.models import AccessAttempt
 from celery import shared_task
 from django.utils import timezone
 
-from connector import retention, throttling
+from connector import retention
 
 
 @shared_task(name="connector.purge_attempts", ignore_result=True)
@@ -15,7 +15,7 @@ def purge_attempts() -> None:
 
     Those of log-ins to the admin go earlier, at the next one, if there is a next one.
     """
-    throttling.purge_attempts()
+    retention.purge_attempts()
     old = timezone.now() - timedelta(days=1)
     AccessAttempt.objects.filter(attempt_time__lt=old).delete()
 

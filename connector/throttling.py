@@ -21,9 +21,8 @@ from scheduler.addresses import name_sender
 MINUTE = timedelta(minutes=1)
 MOST_OF_A_NAME = 10
 MOST_OF_AN_ADDRESS = 300
-MOST_IN_LINE = 20  # threads of a process that hash or wait for it
 KEPT = timedelta(days=1)
-PURGED_AT_ONCE = 1_000
+MOST_IN_LINE = 20  # threads of a process that hash or wait for it
 
 # The class of the advisory locks that let the attempts of one address come one after another.
 LOCK_CLASS = 0x41_54_54  # "ATT"
@@ -155,17 +154,6 @@ def _take_turn(network: str) -> None:
             cursor.execute(
                 "SELECT pg_advisory_xact_lock(%s::int, hashtext(%s::text))", [LOCK_CLASS, network]
             )
-
-
-def purge_attempts() -> int:
-    """Delete the attempts that are older than a day, in batches; return how many."""
-    purged = 0
-    while True:
-        old = WrongAttempt.objects.filter(attempted_at__lt=Now() - KEPT).order_by("attempted_at")
-        ids = list(old.values_list("pk", flat=True)[:PURGED_AT_ONCE])
-        purged += WrongAttempt.objects.filter(pk__in=ids).delete()[0]
-        if len(ids) < PURGED_AT_ONCE:
-            return purged
 
 
 class Hashing:

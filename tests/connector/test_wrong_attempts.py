@@ -13,9 +13,9 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connector import credentials, throttling
+from connector import credentials, retention, throttling
 from connector.models import ApiClient, WrongAttempt
-from connector.throttling import Sender, purge_attempts
+from connector.throttling import Sender
 from processes.models import ProcessModel
 from tests.at_once import run_at_once
 from tests.conftest import Caller, make_caller
@@ -303,9 +303,9 @@ def test_old_attempts_are_purged(db: None, monkeypatch: pytest.MonkeyPatch) -> N
     store_attempts(5, "192.0.2.7")
     WrongAttempt.objects.update(attempted_at=Now() - timedelta(days=1, seconds=1))
     store_attempts(2, "192.0.2.7")
-    monkeypatch.setattr(throttling, "PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "PURGED_AT_ONCE", 2)
 
-    assert purge_attempts() == 5
+    assert retention.purge_attempts() == 5
     assert WrongAttempt.objects.count() == 2
 
 
